@@ -1,0 +1,129 @@
+// The checks and tests of `npm test`, each of which says how much passed and failed. One that ran nothing has failed.
+import { relative } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { stripVTControlCharacters } from 'node:util'
+
+import { ROOT, StepError, buildAddon, buildDist, filesBelow, run } from './prepare.mjs'
+
+const LOCKED = process.env.CI ? ['--locked'] : []
+
+const CARGO_PASSED = /^test result: .*?(\d+) passed;/gm
+const CARGO_FAILED = /^test result: .*?(\d+) failed;/gm
+const NEXTEST_PASSED = /^\s*Summary .*?(\d+) passed/gm
+const NEXTEST_FAILED = /(?<=^\s*Summary .*)(\d+) (?:exec failed|failed|timed out)/gm
+const AVA_PASSED = /^\s*(\d+) tests? passed$/gm
+// Failures of tests, of hooks, and whatever was thrown outside of any.
+const AVA_FAILED = /^\s*(\d+) (?:tests? failed|hooks? failed|uncaught exceptions?|unhandled rejections?)$/gm
+// NOTE: a run with failures does not say how many passed.
+const AVA_TICK = /^ {2}✔ /gm
+
+function sum(text, pattern) {
+  return [...text.matchAll(pattern)].reduce((total, match) => total + Number(match[1]), 0)
+}
+
+/** The counts that a program printed at its end; a failure that it does not count is one nevertheless. */
+function counts({ code, text }, passedPattern, failedPattern) {
+  const plain = stripVTControlCharacters(text)
+  const passed = sum(plain, passedPattern)
+  const failed = sum(plain, failedPattern)
+  return { passed, failed: code !== 0 || passed + failed === 0 ? Math.max(failed, 1) : failed }
+}
+
+function check(name, command, ...args) {
+  return {
+    name,
+    async run() {
+      const { code, text } = await run(command, args, { output: 'keep' })
+      if (code !== 0) process.stdout.write(text)
+      return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 }
+    },
+  }
+}
+
+function built(name, build) {
+  return {
+    name,
+    async run() {
+      await build()
+      return { passed: 1, failed: 0 }
+    },
+  }
+}
+
+const rustTests = {
+  name: 'rust tests',
+  async run() {
+    if ((await run('cargo', ['nextest', '--version'], { output: 'keep' })).code !== 0) {
+      // Without the examples in docs, which come next.
+      const args = ['test', '--workspace', '--all-targets', '--no-fail-fast', ...LOCKED]
+      return counts(await run('cargo', args, { output: 'tee' }), CARGO_PASSED, CARGO_FAILED)
+    }
+    const args = ['nextest', 'run', '--workspace', '--no-fail-fast', '--status-level', 'slow', ...LOCKED]
+    return counts(await run('cargo', args, { output: 'tee' }), NEXTEST_PASSED, NEXTEST_FAILED)
+  },
+}
+
+/** There may be none, which is no failure. */
+const rustExamples = {
+  name: 'rust doc examples',
+  async run() {
+    const result = await run('cargo', ['test', '--doc', '--workspace', '--no-fail-fast', ...LOCKED], { output: 'keep' })
+    if (result.code !== 0) process.stdout.write(result.text)
+    const { passed, failed } = counts(result, CARGO_PASSED, CARGO_FAILED)
+    return { passed, failed: result.code === 0 ? 0 : failed }
+  },
+}
+
+function quickSpecs() {
+  const specs = filesBelow('__test__').filter((path) => path.endsWith('.spec.ts') && !path.endsWith('.slow.spec.ts'))
+  if (specs.length === 0) throw new StepError('no quick spec found')
+  return specs.map((path) => relative(ROOT, path))
+}
+
+function ava(argumentsOf = () => []) {
+  return {
+    name: 'ava',
+    async run() {
+      const color = process.stdout.isTTY ? ['--color'] : []
+      const result = await run('ava', [...color, ...argumentsOf()], { output: 'tee' })
+      const { passed, failed } = counts(result, AVA_PASSED, AVA_FAILED)
+      const ticks = [...stripVTControlCharacters(result.text).matchAll(AVA_TICK)].length
+      return { passed: failed > 0 ? ticks : passed, failed }
+    },
+  }
+}
+
+const addon = built('addon', buildAddon)
+const dist = built('dist', buildDist)
+const typecheck = check('typecheck', 'tsc', '-p', 'tsconfig.json')
+const typeTests = check('type tests', 'tsc', '-p', '__test__/types/tsconfig.json')
+const oxlint = check('oxlint', 'oxlint')
+const clippy = check('clippy', 'cargo', 'clippy', '--workspace', '--all-targets', ...LOCKED, '--', '-D', 'warnings')
+const rustfmt = check('rustfmt', 'cargo', 'fmt', '--all', '--check')
+const oxfmt = check('oxfmt', 'oxfmt', '--check')
+
+/** Steps by the name of their script. */
+export const SUITES = {
+  test: () => [rustfmt, oxfmt, addon, dist, typecheck, typeTests, oxlint, clippy, rustTests, rustExamples, ava()],
+  'test:quick': (args) => [addon, typecheck, ava(() => (args.length > 0 ? args : quickSpecs()))],
+  lint: () => [oxlint, clippy],
+  types: () => [dist, typecheck, typeTests],
+}
+
+/** Runs every step, whatever the others' outcome, and prints the counts last. Resolves with the exit code. */
+export async function runSuite(steps) {
+  const total = { passed: 0, failed: 0 }
+  for (const step of steps) {
+    const started = performance.now()
+    const result = await step.run().catch((error) => {
+      process.stdout.write(`${error instanceof StepError ? error.message : error.stack}\n`)
+      return { passed: 0, failed: 1 }
+    })
+    total.passed += result.passed
+    total.failed += result.failed
+    const seconds = ((performance.now() - started) / 1000).toFixed(1)
+    process.stdout.write(`${result.failed > 0 ? `✘ ${result.failed} failed:` : '✔'} ${step.name} (${seconds} s)\n`)
+  }
+  process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`)
+  return total.failed === 0 && total.passed > 0 ? 0 : 1
+}

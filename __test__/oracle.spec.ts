@@ -1,0 +1,62 @@
+import test from 'ava'
+
+import { closeDatabases } from './oracle/databases.ts'
+import type { EngineName } from './oracle/engines.ts'
+import type { Figures } from './oracle/epoch.ts'
+import { figuresLine, runOracle } from './oracle/run.ts'
+import type { Dialect } from './oracle/values.ts'
+
+test.after.always(() => closeDatabases())
+
+interface Run {
+  readonly figures: Figures
+  readonly failures: string
+}
+
+async function run(dialect: Dialect, engine: EngineName, seed: number, steps: number): Promise<Run> {
+  const failures: string[] = []
+  const looks = engine === 'cacheops' ? {} : { shrinking: 0 }
+  const figures = await runOracle({
+    dialect,
+    engine,
+    seed,
+    steps,
+    epoch: 60,
+    ...looks,
+    report: (text) => failures.push(text),
+  })
+  return { figures, failures: failures.join('\n') }
+}
+
+const STEPS = { sqlite: 600, pglite: 120 } as const
+
+for (const dialect of ['sqlite', 'pglite'] as const) {
+  test.serial(`${dialect}: whatever the cache answers is what the database would answer`, async (t) => {
+    const start = performance.now()
+    const { figures, failures } = await run(dialect, 'cacheops', 20_260_101, STEPS[dialect])
+    t.log(figuresLine(dialect, figures, (performance.now() - start) / 1000))
+    t.is(failures, '')
+    t.is(figures.stale + figures.wrong, 0)
+    // An oracle without hits has shown nothing.
+    t.true(figures.hits > figures.compared / 10, `${figures.hits} hits of ${figures.compared}`)
+  })
+
+  test.serial(`${dialect}: without a cache the oracle finds nothing`, async (t) => {
+    const { figures, failures } = await run(dialect, 'none', 7, STEPS[dialect] / 3)
+    t.is(failures, '')
+    t.true(figures.compared > 400)
+    t.is(figures.hits, 0)
+  })
+
+  test.serial(`${dialect}: a cache that never invalidates is found out`, async (t) => {
+    for (const seed of dialect === 'sqlite' ? [1, 2, 3] : [1]) {
+      const { figures } = await run(dialect, 'never', seed, 300)
+      t.is(figures.stale, 1, `seed ${seed}`)
+    }
+  })
+
+  test.serial(`${dialect}: a cache that only looks at the written table is found out`, async (t) => {
+    const { figures } = await run(dialect, 'naive', 1, 1500)
+    t.is(figures.stale, 1)
+  })
+}

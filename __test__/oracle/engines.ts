@@ -1,0 +1,176 @@
+import type { Kysely, KyselyPlugin } from 'kysely'
+
+import type { CacheopsOptions } from '../../ts/index.ts'
+import type { Built } from './read-parts.ts'
+
+/** What a read came from: `hit`, `joined`, `miss`, or why the cache was not used; undefined if nobody listened. */
+export type Origin = string | undefined
+
+/** What answers the reads of the instance under test. */
+export interface Engine {
+  readonly plugins: readonly [readonly KyselyPlugin[], readonly KyselyPlugin[]]
+  read(db: Kysely<any>, query: Built): Promise<unknown>
+  /** of the read that ended last */
+  origin(): Origin
+  /** how the engine sees a query, for a person to read */
+  explain(db: Kysely<any>, query: Built): Promise<string>
+  /** something that the engine reports of itself */
+  fault?(): string | undefined
+  close(): void
+}
+
+export interface EngineOptions {
+  /** nothing is said by `.cache()`, profiles cache everything that can be */
+  readonly automatic: boolean
+  /** events are listened to, which tells hits from misses */
+  readonly listening: boolean
+  /** room for a few results only */
+  readonly tiny: boolean
+}
+
+export type EngineName = 'cacheops' | 'none' | 'never' | 'naive'
+
+/** @param name `none`: no cache. `never`: one that never invalidates. `naive`: one that looks at the written table's name. */
+export async function makeEngine(name: EngineName, options: EngineOptions): Promise<Engine> {
+  if (name === 'cacheops') return makeCacheops(options)
+  return name === 'none' ? new NoCache() : new MapCache(name === 'naive')
+}
+
+export function executeBuilt(db: Kysely<any>, query: Built): Promise<unknown> {
+  return 'raw' in query ? query.raw.execute(db) : query.builder.execute()
+}
+
+class NoCache implements Engine {
+  readonly plugins = [[], []] as const
+
+  read(db: Kysely<any>, query: Built): Promise<unknown> {
+    return executeBuilt(db, query)
+  }
+
+  origin(): Origin {
+    return 'none'
+  }
+
+  explain(): Promise<string> {
+    return Promise.resolve('no cache')
+  }
+
+  close(): void {}
+}
+
+/** Caches wrong on purpose, to show that the oracle notices. */
+class MapCache implements Engine {
+  readonly #results = new Map<string, { result: unknown; sql: string }>()
+  readonly plugins: readonly [readonly KyselyPlugin[], readonly KyselyPlugin[]]
+  #origin: Origin
+
+  constructor(invalidates: boolean) {
+    const onWrite = (sql: string): void => {
+      const [, table] = /^\s*(?:insert into|replace into|update|delete from) "([^"]+)"/.exec(sql) ?? []
+      for (const [key, { sql }] of this.#results)
+        if (table === undefined || sql.includes(`"${table}"`)) this.#results.delete(key)
+    }
+    this.plugins = invalidates ? [[new WriteWatcher(onWrite)], [new WriteWatcher(onWrite)]] : [[], []]
+  }
+
+  async read(db: Kysely<any>, query: Built): Promise<unknown> {
+    if (db.isTransaction) return executeBuilt(db, query)
+    const { sql, parameters } = 'raw' in query ? query.raw.compile(db) : query.builder.compile()
+    const key = JSON.stringify([sql, parameters.map((value) => [typeof value, String(value)])])
+    const known = this.#results.get(key)
+    this.#origin = known === undefined ? 'miss' : 'hit'
+    if (known !== undefined) return structuredClone(known.result)
+    const result = await executeBuilt(db, query)
+    this.#results.set(key, { result: structuredClone(result), sql })
+    return result
+  }
+
+  origin(): Origin {
+    return this.#origin
+  }
+
+  explain(): Promise<string> {
+    return Promise.resolve('a map')
+  }
+
+  close(): void {}
+}
+
+function textOf(node: object): string {
+  return JSON.stringify(node, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
+}
+
+/** Hears of the statements that an instance compiles: enough for a cache that is wrong on purpose. */
+class WriteWatcher implements KyselyPlugin {
+  readonly #onWrite: (sql: string) => void
+  readonly #names = new WeakMap<object, string>()
+
+  constructor(onWrite: (sql: string) => void) {
+    this.#onWrite = onWrite
+  }
+
+  transformQuery({ node, queryId }: Parameters<KyselyPlugin['transformQuery']>[0]): typeof node {
+    const { kind } = node
+    if (kind === 'InsertQueryNode' || kind === 'UpdateQueryNode' || kind === 'DeleteQueryNode') {
+      const table = textOf(node).match(
+        /"table":\{"kind":"SchemableIdentifierNode","identifier":\{"kind":"IdentifierNode","name":"([^"]+)"/,
+      )?.[1]
+      this.#names.set(queryId, table === undefined ? '' : `update "${table}"`)
+    } else if (kind === 'RawNode') this.#names.set(queryId, textOf(node).includes('select') ? 'update "?"' : '')
+    return node
+  }
+
+  transformResult({ result, queryId }: Parameters<KyselyPlugin['transformResult']>[0]): Promise<typeof result> {
+    const name = this.#names.get(queryId)
+    if (name !== undefined) this.#onWrite(name)
+    return Promise.resolve(result)
+  }
+}
+
+let stores = 0
+
+async function makeCacheops({ automatic, listening, tiny }: EngineOptions): Promise<Engine> {
+  const { cacheopsPlugin } = await import('../../ts/index.ts')
+  const options: CacheopsOptions = {
+    // A store of its own: what an earlier database of the same process left must not count.
+    store: { type: 'embedded', name: `oracle-${stores++}` },
+    ...(automatic ? { profiles: { '*.*': { ops: 'all' } } } : {}),
+    ...(tiny ? { maxBytes: 16_384, maxEntryBytes: 4096 } : {}),
+  }
+  const both = [cacheopsPlugin(options), cacheopsPlugin(options)] as const
+  let origin: Origin
+  if (listening) {
+    for (const each of both) {
+      each.on('read', ({ reason }) => (origin = reason))
+    }
+  }
+  const faults: string[] = []
+  for (const each of both)
+    each.on('error', ({ error, during }) =>
+      faults.push(`${during}: ${error.message}, ${String((error.cause as Error | undefined)?.stack)}`),
+    )
+  return {
+    plugins: [[both[0]], [both[1]]],
+    read: async (db, query) => {
+      origin = undefined
+      if (automatic) return executeBuilt(db, query)
+      return 'raw' in query ? both[0].run(db, query.raw) : query.builder.cache().execute()
+    },
+    origin: () => origin,
+    fault: () => faults.shift(),
+    explain: async (db, query) => {
+      try {
+        const seen =
+          'raw' in query
+            ? await both[0].explain(query.raw, { db })
+            : await both[0].explain(automatic ? query.builder : query.builder.cache())
+        return JSON.stringify(seen, null, 1)
+      } catch (error) {
+        return `explain failed: ${String(error)}`
+      }
+    },
+    close: () => {
+      for (const each of both) void each.close()
+    },
+  } satisfies Engine
+}

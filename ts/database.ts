@@ -1,0 +1,330 @@
+import { LRUCache } from 'lru-cache'
+import type { ConnectionProvider, DatabaseConnection, QueryExecutor } from 'kysely'
+
+import type { Config } from './config.ts'
+import { CacheopsError } from './errors.ts'
+import type { Events } from './events.ts'
+import { dialectOf, runUnlogged, unsupported } from './kysely/driver.ts'
+import { introspect } from './kysely/introspect.ts'
+import type { DatabaseFacts, DialectName, RunSql } from './kysely/introspect.ts'
+import { Names } from './kysely/names.ts'
+import type { Provide } from './kysely/seam.ts'
+import { BindCode, native } from './native.ts'
+import type { DatabaseHandle, StoreHandle } from './native.ts'
+import { encode, encodeContext, takeKey, UnencodableParameter } from './parameters.ts'
+import { Profiles } from './profiles.ts'
+import type { Report, Shape } from './shapes.ts'
+import type { Bound, Store } from './store/store.ts'
+import { TransactionState } from './transaction.ts'
+import type { Change } from './transaction.ts'
+
+/** What a plugin object shares among its databases. */
+export interface Instance {
+  readonly config: Config
+  readonly events: Events
+  readonly store: Store
+  readonly storeHandle: StoreHandle
+}
+
+const SHAPES_MAX = 4096
+const FRONT_SLOTS = 512
+const SHAPES_MAX_CHARACTERS = 16 * 2 ** 20
+/** After facts could not be read: how long queries go uncached before they are asked for again. */
+const FACTS_RETRY_MS = 30_000
+/** How often facts are read anew because the schema changed meanwhile; then queries go uncached until the next one asks. */
+const FACTS_ATTEMPTS = 5
+/** No epoch of the core. */
+const NOT_READ = -1
+
+/** A shape may be in use across an `await` when it leaves the cache, so its memory goes when nobody can use it any more. */
+const released = new FinalizationRegistry<number>((id) => native.release(id))
+
+/**
+ * One database as one plugin object sees it: its schema facts, its planned texts, its connections.
+ */
+export class Database {
+  readonly instance: Instance
+  /** Connections seen with a transaction that was begun by a raw statement and is still open. */
+  openTransactions = 0
+  /** Why nothing is cached any more: session state was changed on a connection that others use later. */
+  sessionChanged: string | undefined
+
+  readonly #executor: QueryExecutor
+  readonly #states = new WeakMap<DatabaseConnection, TransactionState>()
+  readonly #shapes = new LRUCache<string, Shape>({
+    max: SHAPES_MAX,
+    maxSize: SHAPES_MAX_CHARACTERS,
+    sizeCalculation: (_shape, sql) => sql.length + 1,
+  })
+  /** In front of them by length and a few characters: V8 hashes a fresh text as a whole to look it up in a Map. */
+  readonly #front = new Array<{ readonly sql: string; readonly shape: Shape } | undefined>(FRONT_SLOTS).fill(undefined)
+  #known: Known | undefined
+  #loading: Promise<void> | undefined
+  #retryAt = 0
+  #shapesEpoch = -1
+
+  constructor(instance: Instance, executor: QueryExecutor) {
+    this.instance = instance
+    this.#executor = executor
+  }
+
+  /** What is known of the database; undefined until it has been asked once. */
+  get known(): Known | undefined {
+    return this.#known
+  }
+
+  get handle(): DatabaseHandle | undefined {
+    return this.#known?.handle
+  }
+
+  /** Whether the facts are known and those of now. */
+  get isReady(): boolean {
+    return this.#known !== undefined && this.#known.epoch === native.factsEpoch(this.#known.handle)
+  }
+
+  /** The transaction state of a real connection. */
+  stateOf(connection: DatabaseConnection): TransactionState {
+    let state = this.#states.get(connection)
+    if (state === undefined) this.#states.set(connection, (state = new TransactionState()))
+    return state
+  }
+
+  /**
+   * Reads the schema facts unless they are known, on a connection of its own: never inside a user's transaction, never by
+   * acquiring a second connection while one is held.
+   *
+   * @throws CacheopsError CACHEOPS_UNSUPPORTED_DATABASE. Any other failure is reported, and nothing is cached meanwhile.
+   */
+  async ready(provide: Provide): Promise<void> {
+    if (this.isReady) return
+    if (performance.now() < this.#retryAt) return
+    this.#loading ??= this.#load(provide).finally(() => {
+      this.#loading = undefined
+    })
+    await this.#loading
+  }
+
+  async #load(provide: Provide): Promise<void> {
+    const dialect = dialectOf(this.#executor.adapter)
+    try {
+      await provide((connection) => this.#introspect(dialect, connection))
+    } catch (error) {
+      if (error instanceof CacheopsError && error.code === 'CACHEOPS_UNSUPPORTED_DATABASE') throw error
+      this.#retryAt = performance.now() + FACTS_RETRY_MS
+      const text = 'The schema facts could not be read; nothing is cached until they can be.'
+      this.instance.events.fault(
+        new CacheopsError('CACHEOPS_INTROSPECTION_FAILED', text, { cause: error }),
+        'introspection',
+      )
+    }
+  }
+
+  async #introspect(dialect: DialectName, connection: DatabaseConnection): Promise<void> {
+    // A raw transaction is open on the only connection: its snapshot and its fate are not ours to use.
+    if (this.stateOf(connection).inTransaction) return
+    const run = runUnlogged.bind(undefined, connection)
+    if (dialect === 'postgres' && this.#known === undefined) await demandPglite(run)
+    for (let attempt = 0; attempt < FACTS_ATTEMPTS; attempt++) {
+      const epoch = this.#known === undefined ? 0 : native.factsEpoch(this.#known.handle)
+      const found = await introspect(dialect, run)
+      const known = await this.#understand(dialect, found)
+      const shared = native.hasFacts(known.handle) && native.factsEpoch(known.handle) === epoch && !this.#declares()
+      // Refused: facts were set or dropped while these were read, so they may be the old ones.
+      const accepted = shared || native.setFacts(known.handle, JSON.stringify(known.facts.facts), epoch)
+      this.#known = { ...known, epoch: accepted ? native.factsEpoch(known.handle) : NOT_READ }
+      this.#forgetShapes()
+      if (accepted) return
+    }
+  }
+
+  #declares(): boolean {
+    return this.instance.config.triggers.size > 0 || this.instance.config.functions.size > 0
+  }
+
+  async #understand(dialect: DialectName, found: DatabaseFacts): Promise<Known> {
+    const { config, storeHandle } = this.instance
+    const identity = config.database === undefined ? found.identity : `named:${config.database}`
+    const names = await Names.of(dialect, found.facts, this.#executor.plugins)
+    const { facts, unknown } = names.declare(found.facts, config)
+    return {
+      epoch: NOT_READ,
+      handle: this.#known?.handle ?? native.openDatabase(storeHandle, identity, dialect),
+      dialect,
+      facts: { ...found, facts },
+      names,
+      profiles: new Profiles(config, names, unknown),
+      context: encodeContext([found.fingerprint, config.prefix]),
+    }
+  }
+
+  /** The plan of a text; undefined while nothing is known of the database. */
+  shape(sql: string): Shape | undefined {
+    const at = frontSlot(sql)
+    const front = this.#front[at]
+    if (front !== undefined && front.sql === sql) return front.shape
+    const shape =
+      this.#shapes.get(sql) ?? (this.#known === undefined ? undefined : this.#prepare(sql, this.#known.handle))
+    if (shape !== undefined) this.#front[at] = { sql, shape }
+    return shape
+  }
+
+  #forgetShapes(): void {
+    this.#shapes.clear()
+    this.#front.fill(undefined)
+  }
+
+  #prepare(sql: string, handle: DatabaseHandle): Shape {
+    const shape = JSON.parse(native.prepare(handle, sql)) as Shape
+    released.register(shape, shape.id)
+    this.#shapes.set(sql, shape)
+    return shape
+  }
+
+  /** The plan of a text by the facts of now; another instance may have had them read again. */
+  currentShape(sql: string): Shape {
+    const epoch = native.factsEpoch(this.#known!.handle)
+    if (epoch !== this.#shapesEpoch) {
+      this.#forgetShapes()
+      this.#shapesEpoch = epoch
+    }
+    return this.shape(sql)!
+  }
+
+  /**
+   * The key of a read and the state of what it depends on; or why there is none.
+   */
+  bind(shape: Shape, parameters: readonly unknown[]): Bound | { readonly reason: string; readonly code: number } {
+    let token: number
+    try {
+      token = native.bind(shape.id, encode(this.#context(), parameters))
+    } catch (error) {
+      if (error instanceof UnencodableParameter) return { reason: error.message, code: BindCode.badParameters }
+      throw error
+    }
+    if (token >= 0) return { key: takeKey(), token }
+    return { reason: reasonOf[token] ?? 'unknown', code: token }
+  }
+
+  #context(): Uint8Array {
+    const { vary } = this.instance.config
+    const { context } = this.#known!
+    if (vary === undefined) return context
+    const varied = encodeContext([vary()])
+    return Buffer.concat([context, varied])
+  }
+
+  /** The schema has changed: facts are asked for again, and nothing that was cached is trusted. */
+  schemaChanged(reason: string): void {
+    this.#forgetShapes()
+    this.#retryAt = 0
+    if (this.#known === undefined) return
+    native.dropFacts(this.#known.handle)
+    this.#report(() => native.invalidateDatabase(this.#known!.handle, reason))
+  }
+
+  /** Drops what changes can affect. They have been committed, or may have been. */
+  invalidate(changes: readonly Change[]): void {
+    if (changes.length === 0) return
+    const handle = this.#known?.handle
+    const all = changes.find((change) => 'everything' in change)
+    if (handle === undefined) native.invalidateStore(this.instance.storeHandle)
+    else if (all !== undefined) this.#report(() => native.invalidateDatabase(handle, all.everything))
+    else this.#report(() => native.invalidate(handle, join(changes)))
+  }
+
+  #report(drop: () => string): void {
+    const { events } = this.instance
+    const start = performance.now()
+    let report: Report
+    try {
+      report = JSON.parse(drop()) as Report
+    } catch (error) {
+      // Whatever it was: what cannot be dropped precisely is dropped as a whole.
+      native.invalidateStore(this.instance.storeHandle)
+      events.fault(error, 'invalidation')
+      return
+    }
+    for (const warning of report.warnings) events.warn(warning)
+    if (report.dropped.length === 0 || !events.has('invalidate')) return
+    const names = this.#known?.names
+    const named = report.dropped.filter(({ level }) => level !== 'database')
+    const tables = named.map(({ schema, table }) => names?.nameOf({ schema, name: table }) ?? table)
+    events.emit('invalidate', {
+      tables: [...new Set(tables)],
+      dropped: report.dropped,
+      warnings: report.warnings,
+      duration: performance.now() - start,
+    })
+  }
+}
+
+/** PostgreSQL itself needs other row images, and a thought for pools and roles: it is refused, not half supported. */
+async function demandPglite(run: RunSql): Promise<void> {
+  const [row] = await run('select version() as version')
+  const version = row?.['version']
+  if (typeof version !== 'string') throw unsupported('A database that does not tell its version')
+  if (!version.includes('PGlite')) throw unsupported(version.split(' on ')[0] ?? version)
+}
+
+/** What has been learnt of a database. */
+export interface Known {
+  /** of the core's facts that this agrees with */
+  readonly epoch: number
+  readonly handle: DatabaseHandle
+  readonly dialect: DialectName
+  readonly facts: DatabaseFacts
+  readonly names: Names
+  readonly profiles: Profiles
+  /** what every key of this database begins with */
+  readonly context: Uint8Array
+}
+
+/** The databases of one plugin object, by where their connections come from. */
+export class Databases {
+  readonly #instance: Instance
+  readonly #byRoot = new WeakMap<ConnectionProvider, Database>()
+  /** Weak: an instance that nobody uses any more takes what is known of its database along. */
+  #all: WeakRef<Database>[] = []
+
+  constructor(instance: Instance) {
+    this.#instance = instance
+  }
+
+  of(root: ConnectionProvider, executor: QueryExecutor): Database {
+    let database = this.#byRoot.get(root)
+    if (database === undefined) {
+      database = new Database(this.#instance, executor)
+      this.#byRoot.set(root, database)
+      this.#all = [...this.all().map((known) => new WeakRef(known)), new WeakRef(database)]
+    }
+    return database
+  }
+
+  /** All that were used so far and still are. */
+  all(): readonly Database[] {
+    return this.#all.map((reference) => reference.deref()).filter((database) => database !== undefined)
+  }
+}
+
+function frontSlot(sql: string): number {
+  const { length } = sql
+  const mixed =
+    Math.imul(length, 31) ^
+    Math.imul(sql.charCodeAt(length >> 1), 7) ^
+    Math.imul(sql.charCodeAt(length - 5), 131) ^
+    Math.imul(sql.charCodeAt(length >> 2), 17)
+  return mixed & (FRONT_SLOTS - 1)
+}
+
+const reasonOf: Readonly<Record<number, string>> = {
+  [BindCode.staleShape]: 'schema_changed',
+  [BindCode.noFacts]: 'no_facts',
+  [BindCode.badParameters]: 'parameters',
+  [BindCode.notARead]: 'not_a_read',
+}
+
+/** One JSON array out of several. */
+function join(changes: readonly Change[]): string {
+  const inner = changes.map((change) => ('json' in change ? change.json.trim().slice(1, -1) : ''))
+  return `[${inner.filter((change) => change !== '').join(',')}]`
+}

@@ -1,0 +1,302 @@
+/* oxlint-disable typescript/unbound-method -- both methods are bound in the constructor */
+
+import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
+
+import type { Database } from '../database.ts'
+import { readOnConnection } from '../read.ts'
+import type { ReadRequest, RootRead } from '../read.ts'
+import type { ControlShape, ReadShape, Shape } from '../shapes.ts'
+import { everything } from '../transaction.ts'
+import type { TransactionState } from '../transaction.ts'
+import { changeSchema, flush, writeAnything, writeOnConnection } from '../write.ts'
+import { runUnlogged } from './driver.ts'
+import { tablesOf } from './node-tables.ts'
+import type { ExecutionOptions } from './seam.ts'
+
+/** Methods of a driver's connection that cannot touch a transaction. */
+const HARMLESS_METHODS = new Set<PropertyKey>(['collectSessionInfo', 'cancelQuery', 'killSession'])
+
+const watched = new WeakMap<object, WatchedConnection>()
+
+/** The watched connection behind what Kysely was given; undefined for a connection of its own. */
+export function watchedOf(connection: DatabaseConnection): WatchedConnection | undefined {
+  return watched.get(connection)
+}
+
+/**
+ * A real connection while somebody holds it. Every statement is looked at: reads may be answered from the cache, writes
+ * are invalidated, transactions are followed.
+ */
+export class WatchedConnection implements ProxyHandler<object> {
+  readonly database: Database
+  readonly real: DatabaseConnection
+  readonly state: TransactionState
+  /** What Kysely and drivers get to see. */
+  readonly proxy: DatabaseConnection
+  readonly #rootRead: RootRead | undefined
+  readonly #requestOf: (compiled: CompiledQuery) => ReadRequest
+
+  /**
+   * @param rootRead the one read that this connection was acquired for, which the cache could not answer.
+   */
+  constructor(
+    database: Database,
+    real: DatabaseConnection,
+    requestOf: (compiled: CompiledQuery) => ReadRequest,
+    rootRead: RootRead | undefined,
+  ) {
+    this.database = database
+    this.real = real
+    this.state = database.stateOf(real)
+    this.#rootRead = rootRead
+    this.#requestOf = requestOf
+    this.executeQuery = this.executeQuery.bind(this)
+    this.streamQuery = this.streamQuery.bind(this)
+    // NOTE: an empty target. A frozen connection as target would forbid to answer with other methods than its own.
+    this.proxy = new Proxy({}, this) as DatabaseConnection
+    watched.set(this.proxy, this)
+  }
+
+  get(_target: object, property: PropertyKey): unknown {
+    if (property === 'executeQuery') return this.executeQuery
+    if (property === 'streamQuery') return this.streamQuery
+    // The receiver is the real connection, so that private fields work.
+    const value: unknown = Reflect.get(this.real, property, this.real)
+    if (typeof value !== 'function' || property === 'constructor') return value
+    if (HARMLESS_METHODS.has(property)) return value.bind(this.real)
+    return (...args: unknown[]): unknown => this.#callDriver(value as (...args: unknown[]) => unknown, args)
+  }
+
+  has(_target: object, property: PropertyKey): boolean {
+    return property in this.real
+  }
+
+  getPrototypeOf(): object | null {
+    return Reflect.getPrototypeOf(this.real)
+  }
+
+  set(_target: object, property: PropertyKey, value: unknown): boolean {
+    return Reflect.set(this.real, property, value, this.real)
+  }
+
+  /** NOTE: one frame. An error's stack has room for few besides the caller's. */
+  async executeQuery(compiled: CompiledQuery, options?: ExecutionOptions): Promise<QueryResult<any>> {
+    const { database, state, real } = this
+    const run = (): Promise<QueryResult<unknown>> => real.executeQuery(compiled, options)
+    const shape = database.shape(compiled.sql)
+    try {
+      switch (shape?.kind) {
+        case undefined:
+          if (compiled.query.kind === 'SelectQueryNode') return await real.executeQuery(compiled, options)
+          if (state.inTransaction) state.uncertain = true
+          return await writeAnything(this, 'nothing is known of the database', run)
+        case 'read': {
+          if (this.#noteRead(shape.read!, compiled)) return await writeOnConnection(this, compiled, options)
+          const rootRead = this.#rootRead
+          if (rootRead === undefined) return await this.#readPlainly(compiled, run)
+          const usable = state.bypass === undefined
+          const result = await real.executeQuery(compiled, options)
+          if (usable && rootRead !== 'bypassed') rootRead.fill(database, result)
+          return result
+        }
+        case 'write':
+          return await writeOnConnection(this, compiled, options)
+        case 'ddl':
+          return await changeSchema(this, run)
+        case 'control':
+          return await this.#control(shape.control!, run)
+        case 'session':
+          this.#session(shape, compiled)
+          return await real.executeQuery(compiled, options)
+        case 'lock':
+          state.stopUsing('lock')
+          return await real.executeQuery(compiled, options)
+        case 'inert':
+          return await real.executeQuery(compiled, options)
+        case 'unparsed':
+          if (shape.unparsed!.read) return await this.#readPlainly(compiled, run)
+          return await this.#writeUnparsed(shape, compiled, run)
+        default:
+          return await writeAnything(this, 'a statement of an unknown kind', run)
+      }
+    } catch (error) {
+      if (database.known?.dialect === 'sqlite') {
+        // SQLite may have rolled the whole transaction back, and what follows then commits by itself.
+        if (state.inTransaction) state.uncertain = true
+      } else state.statementFailed()
+      throw error
+    }
+  }
+
+  /** What a read does besides reading. True: it may write. */
+  #noteRead(read: ReadShape, compiled: CompiledQuery): boolean {
+    if (read.locks) this.state.stopUsing('lock')
+    if (read.session) this.#sessionChanged('set_config', /,\s*true\s*\)/i.test(compiled.sql))
+    return read.writes
+  }
+
+  #readPlainly(compiled: CompiledQuery, run: () => Promise<QueryResult<unknown>>): Promise<QueryResult<unknown>> {
+    return readOnConnection(this.database, this.#requestOf(compiled), this.state.bypass, run)
+  }
+
+  #writeUnparsed(
+    shape: Shape,
+    compiled: CompiledQuery,
+    run: () => Promise<QueryResult<unknown>>,
+  ): Promise<QueryResult<unknown>> {
+    const { database, state } = this
+    const reason = `a statement that cannot be read: ${shape.unparsed!.detail}`
+    const tables = tablesOf(compiled.query, database.known!)
+    if (tables !== undefined) return writeAnything(this, reason, run, tables)
+    database.instance.events.warn(
+      `cacheops cannot read a statement and drops everything whenever it is executed: ${compiled.sql.slice(0, 200)}`,
+    )
+    // It may contain a BEGIN or a COMMIT.
+    state.uncertain = true
+    return writeAnything(this, reason, run)
+  }
+
+  #session(shape: Shape, compiled: CompiledQuery): void {
+    const { detail, harmless, snapshot } = shape.session!
+    if (snapshot) this.state.stopUsing('snapshot')
+    else if (!harmless) this.#sessionChanged(detail, /^\s*set\s+local\b/i.test(compiled.sql))
+  }
+
+  #sessionChanged(detail: string, local: boolean): void {
+    const { database, state } = this
+    state.stopUsing('session')
+    if (local && state.inTransaction) return
+    if (database.sessionChanged === undefined && database.instance.config.vary === undefined) {
+      database.instance.events.warn(
+        `cacheops stops caching for this Kysely instance: ${detail} changes what the same query means on a connection that ` +
+          'others use later. Set it inside a transaction (SET LOCAL), or give the option `vary`.',
+      )
+    }
+    database.sessionChanged = detail
+  }
+
+  async #control(control: ControlShape, run: () => Promise<QueryResult<unknown>>): Promise<QueryResult<unknown>> {
+    const { database, state } = this
+    const sqlite = database.known!.dialect === 'sqlite'
+    if (control.verb === 'commit') return this.#commit(control.chain === true, run)
+    let result: QueryResult<unknown>
+    try {
+      result = await run()
+    } catch (error) {
+      if (control.verb === 'rollback') flush(database, state.end('uncertain'), false)
+      throw error
+    }
+    switch (control.verb) {
+      case 'begin':
+        // SQLite begins none inside another, so one that was thought to be open is not.
+        if (sqlite && state.inTransaction) this.#flushHeld('none')
+        if (!state.inTransaction) state.begin(control.snapshot ?? !database.known!.facts.freshStatements)
+        break
+      case 'rollback':
+        state.end(control.chain === true ? 'open' : 'none')
+        break
+      case 'savepoint':
+        // SQLite: outside of a transaction a savepoint begins one, and releasing it commits.
+        if (sqlite && !state.inTransaction) state.begin(true, true)
+        state.savepoint(control.name ?? '')
+        break
+      case 'rollback_to':
+        state.rollbackTo(control.name ?? '')
+        break
+      case 'release':
+        state.releaseSavepoint(control.name ?? '')
+        if (state.releasedAll) this.#flushHeld('none')
+        break
+      default:
+        state.hold([everything('a transaction that is finished elsewhere')])
+        this.#flushHeld('uncertain')
+    }
+    return result
+  }
+
+  async #commit(chain: boolean, run: () => Promise<QueryResult<unknown>>): Promise<QueryResult<unknown>> {
+    const { database, state } = this
+    let result: QueryResult<unknown>
+    try {
+      result = await run()
+    } catch (error) {
+      // Committed or not: nobody knows. What is dropped too much is only slow.
+      flush(database, state.held, state.schemaChanged)
+      // SQLite leaves the transaction open when its COMMIT fails; PostgreSQL never does.
+      if (database.known?.dialect !== 'sqlite') state.end('uncertain')
+      throw error
+    }
+    this.#flushHeld(chain ? 'open' : 'none')
+    return result
+  }
+
+  #flushHeld(next: 'none' | 'open' | 'uncertain'): void {
+    const { database, state } = this
+    const { schemaChanged } = state
+    flush(database, state.end(next), schemaChanged)
+  }
+
+  /** A method that only the driver knows: it may begin a transaction, or end the one that is open. */
+  #callDriver(method: (...args: unknown[]) => unknown, args: unknown[]): unknown {
+    const { state, real } = this
+    if (state.mode === 'none') state.mode = 'opaque'
+    if (state.held.length === 0) return method.apply(real, args)
+    return this.#endByDriver(method, args)
+  }
+
+  async #endByDriver(method: (...args: unknown[]) => unknown, args: unknown[]): Promise<unknown> {
+    const { state, real } = this
+    const id = state.transactionId
+    try {
+      return await method.apply(real, args)
+    } finally {
+      const fate = id === undefined ? undefined : await this.#fateOf(id)
+      if (fate === 'aborted') state.end()
+      else if (fate !== 'in progress') this.#flushHeld(fate === undefined ? 'uncertain' : 'none')
+    }
+  }
+
+  /** What became of a PostgreSQL transaction; undefined if that cannot be told. */
+  async #fateOf(id: string): Promise<unknown> {
+    try {
+      const [row] = await runUnlogged(this.real, 'select pg_xact_status($1::text::xid8) as status', [id])
+      return row?.['status'] ?? undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  async *streamQuery(
+    compiled: CompiledQuery,
+    chunkSize: number,
+    options?: ExecutionOptions,
+  ): AsyncIterableIterator<any> {
+    const { database, state, real } = this
+    const shape = database.shape(compiled.sql)
+    const { read } = shape ?? {}
+    if (read?.locks === true) state.stopUsing('lock')
+    try {
+      yield* real.streamQuery(compiled, chunkSize, options)
+    } finally {
+      const readsOnly = read === undefined ? shape?.kind === 'inert' : !read.writes && !read.session
+      if (!readsOnly) {
+        await writeAnything(this, 'a streamed statement', () => Promise.resolve({ rows: [] }))
+      }
+    }
+  }
+
+  /** The holder gives the connection back. */
+  release(): void {
+    const { database, state } = this
+    if (state.mode === 'open' && state.transactionId === undefined) {
+      // Begun by a raw statement and still open: whoever uses the connection next may commit it.
+      database.invalidate(state.held)
+    } else if (state.held.length > 0 || state.schemaChanged) this.#flushHeld('none')
+    else state.end()
+    const open = state.mode === 'open'
+    if (open !== state.leftOpen) {
+      state.leftOpen = open
+      database.openTransactions += open ? 1 : -1
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * What introspection hands on. {@link Facts} is the JSON that `crates/core/src/schema.rs` reads: names are as the database
+ * stores them.
+ */
+
+/** Runs one SQL text on the connection and gives its rows; never logs, never goes through plugins. */
+export type RunSql = (sql: string, parameters?: readonly unknown[]) => Promise<readonly Record<string, unknown>[]>
+
+/** A dialect that cacheops can introspect. */
+export type DialectName = 'postgres' | 'sqlite'
+
+/** What is known of a database and of the connection that was asked. */
+export interface DatabaseFacts {
+  /** the same for every connection to the same database, never shared by two databases */
+  readonly identity: string
+  /** how this driver turns database values into JavaScript values, under these session settings; part of every key */
+  readonly fingerprint: string
+  /** what answers, in words: `PGlite`, `PostgreSQL 15.4`, `SQLite` */
+  readonly server: string
+  /** READ COMMITTED by default: each statement of a transaction sees a fresh snapshot (false on SQLite) */
+  readonly freshStatements: boolean
+  /** what the planner may rely on */
+  readonly facts: Facts
+}
+
+/** The schema of a database. */
+export interface Facts {
+  /** schemas that an unqualified name is looked up in, in order */
+  readonly searchPath: readonly string[]
+  readonly tables: readonly TableFacts[]
+  /** functions that are not built in */
+  readonly functions: readonly FunctionFacts[]
+  /** SQLite: other databases are attached, whose tables are not listed */
+  readonly attached: boolean
+  /** `RETURNING old.…, new.…` is understood (PostgreSQL 18 and newer) */
+  readonly returningOld: boolean
+}
+
+/** A schema-qualified table. */
+export interface TableId {
+  readonly schema: string
+  readonly name: string
+}
+
+/** A table or view. */
+export interface TableFacts extends TableId {
+  readonly kind: 'table' | 'partitioned' | 'view' | 'materialized_view' | 'foreign' | 'temporary'
+  readonly columns: readonly ColumnFacts[]
+  /** column sets of which a value belongs to one row at most */
+  readonly keys: readonly (readonly string[])[]
+  readonly foreignKeys: readonly ForeignKeyFacts[]
+  readonly triggers: readonly TriggerFacts[]
+  /** relations that a view names itself (PostgreSQL) */
+  readonly base?: readonly TableId[]
+  /** text of a view (SQLite) */
+  readonly definition?: string
+  /** the table that stands for the whole inheritance tree */
+  readonly root?: TableId
+  readonly rowSecurity: boolean
+  readonly rules: boolean
+  /** SQLite: `rowid` in a text is the row's identity */
+  readonly rowid: boolean
+}
+
+/** How a column's values are compared, see `ColumnKind` in `schema.rs`. */
+export type ColumnKind =
+  | 'int'
+  | 'numeric'
+  | 'float'
+  | 'bool'
+  | 'uuid'
+  | 'text'
+  | 'date'
+  | 'sqlite_numeric'
+  | 'sqlite_text'
+  | 'sqlite_text_nocase'
+  | 'other'
+
+/** A column. */
+export interface ColumnFacts {
+  readonly name: string
+  readonly kind: ColumnKind
+  /** computed from other columns of its row, stored or not */
+  readonly generated: boolean
+  /** this role may read it */
+  readonly readable: boolean
+}
+
+/** What a foreign key does to the rows of its child; RESTRICT and NO ACTION are `none`. */
+export type ForeignKeyAction = 'none' | 'cascade' | 'set_null' | 'set_default'
+
+/** A foreign key, listed at the child. */
+export interface ForeignKeyFacts {
+  readonly columns: readonly string[]
+  readonly parent: TableId
+  readonly parentColumns: readonly string[]
+  readonly onDelete: ForeignKeyAction
+  readonly onUpdate: ForeignKeyAction
+}
+
+/** A trigger. */
+export interface TriggerFacts {
+  readonly name: string
+  readonly insert: boolean
+  readonly update: boolean
+  /** or TRUNCATE */
+  readonly delete: boolean
+  readonly before: boolean
+  readonly instead: boolean
+  readonly language: string
+  /** PostgreSQL: schema-qualified when not in pg_catalog; empty on SQLite */
+  readonly function: string
+  /** PostgreSQL: the function's body; SQLite: the whole CREATE TRIGGER text */
+  readonly source: string
+  /** set by the user's options, never by introspection */
+  readonly declaredWrites?: readonly TableId[]
+}
+
+/** A function that is not built in; overloads are one. */
+export interface FunctionFacts {
+  readonly name: string
+  readonly volatility: 'i' | 's' | 'v'
+  /** known not to write anything else; otherwise set by the user's options */
+  readonly declaredWrites?: readonly TableId[]
+}

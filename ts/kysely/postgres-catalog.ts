@@ -1,0 +1,274 @@
+/** What is asked of PostgreSQL's catalogs. */
+
+/** Object identifiers are only compared. */
+export type Oid = string
+
+/** A table or view outside of the system's schemas. */
+export interface RelationRow {
+  readonly oid: Oid
+  readonly schema: string
+  readonly name: string
+  /** `relkind`: table, partitioned table, view, materialised view, foreign table */
+  readonly type: 'r' | 'p' | 'v' | 'm' | 'f'
+  readonly temporary: boolean
+  readonly rowSecurity: boolean
+}
+
+/** All columns of a relation; compact, for there are many. */
+export interface ColumnsRow {
+  readonly table: Oid
+  /** `attnum`s, in order */
+  readonly numbers: readonly number[]
+  readonly names: readonly string[]
+  /** one letter for each */
+  readonly kinds: string
+  /** some of `numbers`, null for none */
+  readonly generated: readonly number[] | null
+  /** some of `numbers`, null for none */
+  readonly unreadable: readonly number[] | null
+}
+
+/** A trigger, or a function that a table's defaults and constraints call and that may write. */
+export interface TriggerRow {
+  readonly table: Oid
+  readonly name: string
+  /** bits of `tgtype` */
+  readonly type: number
+  readonly function: string
+  readonly language: string
+  readonly source: string
+  /** the function's own search path, if it has one */
+  readonly path: string | null
+}
+
+/** The answer of {@link CATALOG}. */
+export interface Catalog {
+  readonly identity: {
+    readonly system: string
+    /** PGlite only */
+    readonly started: string | null
+    readonly oid: Oid
+    readonly database: string
+  }
+  /** such as 180006 */
+  readonly version: number
+  readonly searchPath: readonly string[]
+  readonly settings: Readonly<Record<string, string | null>>
+  readonly relations: readonly RelationRow[]
+  readonly columns: readonly ColumnsRow[]
+  readonly keys: readonly { readonly table: Oid; readonly columns: readonly number[] }[]
+  readonly foreignKeys: readonly {
+    readonly child: Oid
+    readonly parent: Oid
+    readonly columns: readonly number[]
+    readonly parentColumns: readonly number[]
+    readonly onDelete: string
+    readonly onUpdate: string
+  }[]
+  readonly triggers: readonly TriggerRow[]
+  readonly bases: readonly { readonly view: Oid; readonly schema: string; readonly name: string }[]
+  readonly rules: readonly Oid[]
+  readonly inherits: readonly (readonly [child: Oid, parent: Oid])[]
+  readonly functions: readonly {
+    readonly name: string
+    readonly volatility: 'i' | 's' | 'v'
+    /** of each overload; null for one that belongs to none */
+    readonly extensions: readonly (string | null)[]
+  }[]
+}
+
+/**
+ * Settings that change what a text means or how a value is written. Those of the session count, so that two pools with
+ * different settings do not share entries.
+ */
+const SETTINGS = [
+  'bytea_output',
+  'client_encoding',
+  'DateStyle',
+  'default_text_search_config',
+  'default_transaction_isolation',
+  'extra_float_digits',
+  'IntervalStyle',
+  'lc_monetary',
+  'lc_numeric',
+  'lc_time',
+  'row_security',
+  'standard_conforming_strings',
+  'TimeZone',
+  'timezone_abbreviations',
+  'transform_null_equals',
+  'xmlbinary',
+  'xmloption',
+]
+
+const list = (rows: string): string => `(SELECT coalesce(json_agg(j), '[]') FROM (${rows}) q)`
+
+// NOTE: a pinned object (the system's own) has no row in pg_depend, which is what leaves the built-in functions out below.
+// Temporary relations of other roles cannot be this application's, but another pooled connection's can.
+export const CATALOG: string = `
+WITH space AS MATERIALIZED (
+  SELECT oid, nspname FROM pg_catalog.pg_namespace
+  WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\\_toast%'
+), rel AS MATERIALIZED (
+  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence = 't' AS temporary, c.relrowsecurity,
+    coalesce(has_table_privilege(c.oid, 'SELECT'), false) AS readable
+  FROM pg_catalog.pg_class c JOIN space n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (c.relpersistence <> 't' OR c.relnamespace = pg_my_temp_schema()
+    OR c.relowner IN (SELECT oid FROM pg_catalog.pg_roles WHERE rolname IN (current_user, session_user)))
+), col AS MATERIALIZED (
+  SELECT a.attrelid, a.attnum, a.attname, a.attcollation, a.attgenerated <> '' AS generated,
+    CASE
+      -- Computed whenever it is read, which may fail, and must not make a write fail.
+      WHEN a.attgenerated = 'v' THEN 'o'
+      WHEN a.atttypid IN (20, 21, 23) THEN 'i'
+      WHEN a.atttypid = 1700 THEN 'n'
+      WHEN a.atttypid = 701 AND current_setting('extra_float_digits')::int > 0 THEN 'f'
+      WHEN a.atttypid = 16 THEN 'b'
+      WHEN a.atttypid = 2950 THEN 'u'
+      WHEN a.atttypid IN (25, 1043) AND l.collisdeterministic THEN 't'
+      WHEN t.typtype = 'e' THEN 't'
+      WHEN a.atttypid = 1082 AND current_setting('DateStyle') LIKE 'ISO%' THEN 'd'
+      ELSE 'o'
+    END AS kind,
+    rel.readable OR coalesce(has_column_privilege(a.attrelid, a.attnum, 'SELECT'), false) AS readable
+  FROM pg_catalog.pg_attribute a
+  JOIN rel ON rel.oid = a.attrelid
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+  WHERE a.attnum > 0 AND NOT a.attisdropped
+), fun AS MATERIALIZED (
+  SELECT p.oid, p.proname, p.provolatile, p.prorettype, l.lanname, p.prosrc, e.extname, n.nspname,
+    CASE WHEN n.nspname = 'pg_catalog' THEN p.proname ELSE n.nspname || '.' || p.proname END AS called,
+    (SELECT substr(setting, 13) FROM unnest(p.proconfig) setting WHERE setting LIKE 'search\\_path=%') AS path
+  FROM pg_catalog.pg_proc p
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+  LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+    AND d.refclassid = 'pg_catalog.pg_extension'::regclass
+  LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+    OR p.oid IN (SELECT tgfoid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal)
+), caller AS (
+  SELECT adrelid AS rel, 'pg_catalog.pg_attrdef'::regclass AS classid, oid FROM pg_catalog.pg_attrdef
+  UNION ALL
+  SELECT conrelid, 'pg_catalog.pg_constraint'::regclass, oid FROM pg_catalog.pg_constraint WHERE contype = 'c'
+)
+SELECT json_build_object(
+  'identity', (
+    SELECT json_build_object('system', s.system_identifier::text, 'oid', d.oid::text, 'database', d.datname,
+      'started', CASE WHEN version() LIKE '%PGlite%' THEN extract(epoch FROM pg_postmaster_start_time())::text END)
+    FROM pg_control_system() s, pg_catalog.pg_database d WHERE d.datname = current_database()),
+  'version', current_setting('server_version_num')::int,
+  'searchPath', to_json(current_schemas(false)),
+  'settings', (
+    SELECT json_object_agg(name, current_setting(name, true))
+    FROM unnest(ARRAY['${SETTINGS.join("', '")}', 'search_path', 'role', 'session_authorization']) name),
+  'relations', ${list(`
+    SELECT json_build_object('oid', oid::text, 'schema', nspname, 'name', relname, 'type', relkind,
+      'temporary', temporary, 'rowSecurity', relrowsecurity) AS j
+    FROM rel ORDER BY nspname, relname`)},
+  'columns', ${list(`
+    SELECT json_build_object('table', attrelid::text, 'numbers', array_agg(attnum), 'names', array_agg(attname),
+      'kinds', string_agg(kind, ''), 'generated', array_agg(attnum) FILTER (WHERE generated),
+      'unreadable', array_agg(attnum) FILTER (WHERE NOT readable)) AS j
+    FROM (SELECT * FROM col ORDER BY attrelid, attnum) o GROUP BY attrelid`)},
+  'keys', ${list(`
+    SELECT json_build_object('table', i.indrelid::text, 'columns', (i.indkey::int2[])[0:i.indnkeyatts - 1]) AS j
+    FROM pg_catalog.pg_index i JOIN rel ON rel.oid = i.indrelid
+    WHERE i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND i.indclass::oid[] <@ ARRAY(
+        SELECT o.oid FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
+        WHERE m.amname = 'btree' AND o.opcdefault)
+      AND NOT EXISTS (
+        SELECT FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1], i.indcollation::oid[]) k (number, taken)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+        WHERE a.attcollation <> k.taken)
+    ORDER BY i.indrelid, NOT i.indisprimary, i.indexrelid`)},
+  'foreignKeys', ${list(`
+    SELECT json_build_object('child', conrelid::text, 'parent', confrelid::text, 'columns', conkey,
+      'parentColumns', confkey, 'onDelete', confdeltype, 'onUpdate', confupdtype) AS j
+    FROM pg_catalog.pg_constraint WHERE contype = 'f' ORDER BY oid`)},
+  'triggers', ${list(`
+    SELECT json_build_object('table', t.tgrelid::text, 'name', t.tgname, 'type', t.tgtype, 'function', f.called,
+      'language', f.lanname, 'source', f.prosrc, 'path', f.path) AS j
+    FROM pg_catalog.pg_trigger t JOIN fun f ON f.oid = t.tgfoid
+    WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
+    UNION ALL
+    SELECT json_build_object('table', c.rel::text, 'name', 'default or check that calls ' || f.called, 'type', 20,
+      'function', f.called, 'language', f.lanname, 'source', f.prosrc, 'path', f.path)
+    FROM caller c
+    JOIN pg_catalog.pg_depend d ON d.classid = c.classid AND d.objid = c.oid
+      AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+    JOIN fun f ON f.oid = d.refobjid AND f.provolatile = 'v' AND f.extname IS NULL AND f.lanname NOT IN ('c', 'internal')`)},
+  'bases', ${list(`
+    SELECT DISTINCT ON (r.ev_class, n.nspname, c.relname)
+      json_build_object('view', r.ev_class::text, 'schema', n.nspname, 'name', c.relname) AS j
+    FROM pg_catalog.pg_rewrite r JOIN rel ON rel.oid = r.ev_class
+    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
+      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> r.ev_class
+    JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE r.rulename = '_RETURN'`)},
+  'rules', ${list(`
+    SELECT DISTINCT ev_class::text AS j FROM pg_catalog.pg_rewrite JOIN rel ON rel.oid = ev_class
+    WHERE rulename <> '_RETURN' AND ev_enabled <> 'D'`)},
+  'inherits', ${list(`SELECT json_build_array(inhrelid::text, inhparent::text) AS j FROM pg_catalog.pg_inherits`)},
+  'functions', ${list(`
+    SELECT json_build_object('name', f.proname,
+      'volatility', max(greatest(f.provolatile, s.provolatile, e.provolatile)::text COLLATE "C"),
+      'extensions', json_agg(f.extname)) AS j
+    FROM fun f
+    LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = f.oid
+    LEFT JOIN pg_catalog.pg_proc s ON s.oid = a.aggtransfn
+    LEFT JOIN pg_catalog.pg_proc e ON e.oid = a.aggfinalfn
+    WHERE f.nspname <> 'pg_catalog' AND f.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+    GROUP BY f.proname ORDER BY f.proname`)}
+)::text AS facts`
+
+/** One value of each type that a driver or a user's parser may treat in its own way. */
+export const SAMPLE: string = `SELECT ${[
+  '1::int2',
+  '1::int4',
+  '1::int8',
+  '1.50::numeric',
+  '1.5::float4',
+  '1.5::float8',
+  'true',
+  "'a'::text",
+  "'a'::varchar(2)",
+  "'a'::char(2)",
+  "'a'::name",
+  `'a'::"char"`,
+  '1::oid',
+  "'2001-02-03'::date",
+  "'2001-02-03 04:05:06.789012'::timestamp",
+  "'2001-02-03 04:05:06.789012+00'::timestamptz",
+  "'04:05:06'::time",
+  "'04:05:06+01'::timetz",
+  "'1 day 02:03:04'::interval",
+  `'{"a":1}'::json`,
+  `'{"a":[1,null]}'::jsonb`,
+  "'\\x00ff'::bytea",
+  "'00000000-0000-4000-8000-000000000001'::uuid",
+  "'1.5'::money",
+  "'(1,2)'::point",
+  "'127.0.0.1'::inet",
+  "'101'::varbit",
+  "'[1,3)'::int4range",
+  "'a'::tsvector",
+  "row(1, 'a')",
+  "'{1,NULL}'::int4[]",
+  "'{1}'::int8[]",
+  "'{1.5}'::numeric[]",
+  "'{1.5}'::float8[]",
+  "'{t}'::bool[]",
+  "'{a,NULL}'::text[]",
+  "'{2001-02-03}'::date[]",
+  "'{2001-02-03 04:05:06}'::timestamp[]",
+  "'{2001-02-03 04:05:06+00}'::timestamptz[]",
+  "'{00000000-0000-4000-8000-000000000001}'::uuid[]",
+  `'{"{}"}'::jsonb[]`,
+  'NULL',
+]
+  .map((value, at) => `${value} AS v${at}`)
+  .join(', ')}`

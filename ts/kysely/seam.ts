@@ -1,0 +1,285 @@
+/* oxlint-disable typescript/unbound-method -- the methods that are replaced are called with the executor they belong to */
+
+import * as kysely from 'kysely'
+import type {
+  AbortableOperationOptions,
+  CompiledQuery,
+  ConnectionProvider,
+  DatabaseConnection,
+  KyselyPlugin,
+  QueryExecutor,
+  QueryResult,
+} from 'kysely'
+
+import { CacheopsError } from '../errors.ts'
+
+/**
+ * The seam into Kysely. A plugin alone can neither answer a query without the database nor see a commit, so the first
+ * `cacheopsPlugin()` extends two classes that Kysely exports, once per copy of Kysely:
+ *
+ * - `DefaultQueryExecutor.executeQuery` tells the seam which statement is about to be executed;
+ * - `DefaultQueryExecutor.provideConnection` tells it that an executor of ours asks for a connection;
+ * - `DefaultConnectionProvider.provideConnection` is where a connection is acquired from the driver. Only what is outside
+ *   a transaction arrives there; everything that is executed later runs on the connection that it hands out;
+ * - `DefaultQueryExecutor.withoutPlugins` gives an executor whose writes must be seen all the same;
+ * - `DefaultQueryExecutor.transformQuery` marks that this copy is extended, so that an instance of another copy is
+ *   noticed before it executes anything.
+ *
+ * Instances without the plugin are not touched. What is private in Kysely is never read.
+ */
+
+/** A statement of an instance with the plugin, before a connection is asked for. */
+export interface Execution {
+  readonly compiled: CompiledQuery
+  readonly plugins: readonly KyselyPlugin[]
+}
+
+/** Kysely's options of one execution. */
+export type ExecutionOptions = AbortableOperationOptions | undefined
+
+/** Acquires a connection, gives it to the consumer and takes it back. */
+export type Provide = <T>(
+  consumer: (connection: DatabaseConnection) => Promise<T>,
+  options?: ExecutionOptions,
+) => Promise<T>
+
+/** A plugin object of ours, as the seam needs it. */
+export interface SeamPlugin extends KyselyPlugin {
+  readonly [seamPlugin]: SeamHandler
+}
+
+/** What the plugin does with what the seam sees. */
+export interface SeamHandler {
+  /** A statement is about to be executed, at the root or in a transaction. */
+  announce(execution: Execution): void
+  /** A connection is asked for at the root. */
+  acquire<T>(request: ConnectionRequest, consumer: (connection: DatabaseConnection) => Promise<T>): Promise<T>
+}
+
+/** Who asks for a connection at the root, and for what. */
+export interface ConnectionRequest {
+  readonly root: ConnectionProvider
+  /** an executor with the plugin, whose names are those of DB */
+  readonly executor: QueryExecutor
+  /** of the executor that asks; none if it was made by `withoutPlugins()` */
+  readonly plugins: readonly KyselyPlugin[]
+  /** the one statement that the connection is for; undefined for a transaction or a pinned connection */
+  readonly execution: Execution | undefined
+  readonly provide: Provide
+  /** the caller's, to be handed to `provide` for what is done in its name */
+  readonly options: ExecutionOptions
+}
+
+/** The property by which a plugin object of ours is known. */
+export const seamPlugin: unique symbol = Symbol.for('cacheops.plugin') as never
+
+/** Whose statements an executor executes. */
+interface Owner {
+  readonly handler: SeamHandler
+  /** the executor with the plugins, whose names are those of DB */
+  readonly executor: QueryExecutor
+}
+
+interface Acquisition extends Owner {
+  /** of the executor that asks */
+  readonly plugins: readonly KyselyPlugin[]
+  readonly execution: Execution | undefined
+  /** asks where this executor's connections come from, without acquiring one */
+  readonly locate?: (root: ConnectionProvider) => void
+}
+
+type AnyProvider = {
+  provideConnection<T>(consumer: (connection: DatabaseConnection) => Promise<T>, options?: ExecutionOptions): Promise<T>
+}
+
+/** What the extended methods share. It lives on Kysely's class, so that several copies of cacheops share it as well. */
+interface Seam {
+  /**
+   * Handed from the executor to the connection provider that it calls synchronously, and only that far: an asynchronous
+   * gap in between would let another query pick it up.
+   */
+  pending: Acquisition | undefined
+  /** Root providers whose connections are watched, because an instance with the plugin has used them. */
+  readonly owners: WeakMap<object, Owner>
+  /** Executors made by `withoutPlugins()` from one with the plugin: what they write must be seen all the same. */
+  readonly stripped: WeakMap<object, Owner>
+  interceptor: ((executor: QueryExecutor, execution: Execution) => void) | undefined
+  inExtendedCopy: boolean
+}
+
+const seamMark = Symbol.for('cacheops.seam')
+
+let seam: Seam = {
+  pending: undefined,
+  owners: new WeakMap(),
+  stripped: new WeakMap(),
+  interceptor: undefined,
+  inExtendedCopy: false,
+}
+
+function ownerOf(executor: QueryExecutor): Owner | undefined {
+  for (const plugin of executor.plugins) {
+    if (seamPlugin in plugin) return { handler: (plugin as SeamPlugin)[seamPlugin], executor }
+  }
+  return seam.stripped.get(executor)
+}
+
+function during<T>(acquisition: Acquisition, call: () => T): T {
+  const before = seam.pending
+  seam.pending = acquisition
+  try {
+    return call()
+  } finally {
+    seam.pending = before
+  }
+}
+
+/**
+ * Extends this copy of Kysely, once.
+ *
+ * @throws CacheopsError CACHEOPS_UNSUPPORTED_KYSELY if it lacks a method that is extended.
+ */
+export function installSeam(): void {
+  const executorPrototype = kysely.DefaultQueryExecutor?.prototype as QueryExecutor & { [seamMark]?: Seam }
+  const providerPrototype = kysely.DefaultConnectionProvider?.prototype as AnyProvider
+  const { executeQuery, provideConnection, transformQuery, withoutPlugins } =
+    executorPrototype ?? {}
+  const provideRoot = providerPrototype?.provideConnection
+  for (const method of [executeQuery, provideConnection, transformQuery, withoutPlugins, provideRoot]) {
+    if (typeof method === 'function') continue
+    throw new CacheopsError(
+      'CACHEOPS_UNSUPPORTED_KYSELY',
+      'This version of kysely does not have the executor methods that cacheops extends. Use kysely 0.28, 0.29 or 0.30.',
+    )
+  }
+  const installed = executorPrototype[seamMark]
+  if (installed !== undefined) {
+    seam = installed
+    return
+  }
+  Object.defineProperty(executorPrototype, seamMark, { value: seam })
+
+  replace(
+    executorPrototype,
+    'executeQuery',
+    function (this: QueryExecutor, compiled: CompiledQuery, options?: ExecutionOptions) {
+      const owner = ownerOf(this)
+      if (owner === undefined) return executeQuery.call(this, compiled, options)
+      const execution: Execution = { compiled, plugins: this.plugins }
+      if (seam.interceptor !== undefined) {
+        seam.interceptor(this, execution)
+        return Promise.resolve<QueryResult<unknown>>({ rows: [] })
+      }
+      owner.handler.announce(execution)
+      // Kysely asks for a connection before anything else, so this reaches the root provider and nobody else. What is asked
+      // for later (a connection to cancel an aborted query on) is no longer in the name of this statement.
+      const acquisition = { ...owner, plugins: this.plugins, execution }
+      return during(acquisition, () => executeQuery.call(this, compiled, options))
+    },
+  )
+
+  replace(
+    executorPrototype,
+    'provideConnection',
+    function (this: QueryExecutor, consumer: never, options?: ExecutionOptions) {
+      const owner = seam.pending === undefined ? ownerOf(this) : undefined
+      const call = (): Promise<unknown> => provideConnection.call(this, consumer, options)
+      return owner === undefined ? call() : during({ ...owner, plugins: this.plugins, execution: undefined }, call)
+    },
+  )
+
+  replace(
+    providerPrototype,
+    'provideConnection',
+    function (this: ConnectionProvider, consumer: never, options?: ExecutionOptions) {
+      const acquisition = seam.pending
+      seam.pending = undefined
+      if (acquisition !== undefined) {
+        if (!seam.owners.has(this))
+          seam.owners.set(this, { handler: acquisition.handler, executor: acquisition.executor })
+        if (acquisition.locate !== undefined) {
+          acquisition.locate(this)
+          return Promise.resolve()
+        }
+      }
+      const owner = acquisition ?? seam.owners.get(this)
+      if (owner === undefined) return provideRoot.call(this, consumer, options)
+      const provide: Provide = (inner, innerOptions) =>
+        provideRoot.call(this, inner as never, innerOptions) as Promise<never>
+      const { handler, executor } = owner
+      const { plugins = [], execution } = acquisition ?? {}
+      return handler.acquire({ root: this, executor, plugins, execution, provide, options }, consumer)
+    },
+  )
+
+  replace(executorPrototype, 'withoutPlugins', function (this: QueryExecutor) {
+    const owner = ownerOf(this)
+    const bare = withoutPlugins.call(this)
+    if (owner !== undefined) seam.stripped.set(bare, owner)
+    return bare
+  })
+
+  replace(executorPrototype, 'transformQuery', function (this: QueryExecutor, node: never, queryId: never) {
+    const before = seam.inExtendedCopy
+    seam.inExtendedCopy = true
+    try {
+      return transformQuery.call(this, node, queryId)
+    } finally {
+      seam.inExtendedCopy = before
+    }
+  })
+}
+
+/**
+ * Refuses a query of a Kysely copy that is not extended, before it is executed.
+ *
+ * @throws CacheopsError CACHEOPS_FOREIGN_KYSELY
+ */
+export function refuseForeignCopy(): void {
+  if (seam.inExtendedCopy) return
+  throw new CacheopsError(
+    'CACHEOPS_FOREIGN_KYSELY',
+    'This Kysely instance comes from another copy of the kysely package than the one that cacheops extends, so its queries ' +
+      'could not be cached and its writes not be seen. Make sure that one copy is installed (`npm ls kysely`).',
+  )
+}
+
+/** Where an executor's connections come from: the root provider, or the connection of its transaction. */
+export async function locate(
+  executor: QueryExecutor,
+): Promise<{ readonly root: ConnectionProvider } | { readonly connection: DatabaseConnection }> {
+  const owner = ownerOf(executor)
+  if (owner === undefined) {
+    throw new CacheopsError('CACHEOPS_DATABASE_REQUIRED', 'This Kysely instance does not have the cacheops plugin.')
+  }
+  let root: ConnectionProvider | undefined
+  let connection: DatabaseConnection | undefined
+  const acquisition: Acquisition = { ...owner, plugins: [], execution: undefined, locate: (found) => (root = found) }
+  await during(acquisition, () =>
+    executor.provideConnection((own: DatabaseConnection) => {
+      connection = own
+      return Promise.resolve()
+    }),
+  )
+  if (root !== undefined) return { root }
+  return { connection: connection! }
+}
+
+/** Runs something that executes a query, and gives the statement instead of executing it. */
+export function interceptExecution(
+  execute: () => Promise<unknown>,
+): { readonly executor: QueryExecutor; readonly execution: Execution } | undefined {
+  let found: { executor: QueryExecutor; execution: Execution } | undefined
+  seam.interceptor = (executor, execution) => (found ??= { executor, execution })
+  try {
+    // What the caller's builder makes of the empty result (`executeTakeFirstOrThrow`) is of no interest.
+    execute().catch(() => undefined)
+  } finally {
+    seam.interceptor = undefined
+  }
+  return found
+}
+
+function replace<T extends object>(target: T, name: keyof T & string, value: unknown): void {
+  Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false })
+}

@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto'
+import { realpath, stat } from 'node:fs/promises'
+
+import type { RunSql } from './facts.ts'
+
+/**
+ * Which SQLite database a connection has as `main`.
+ *
+ * @param file as `pragma_database_list` names it; empty for a database in memory.
+ * @throws when the file is not there: a name that only its server knows tells nothing.
+ */
+export function sqliteIdentity(file: string, run: RunSql): Promise<string> {
+  return file === '' ? memoryIdentity(run) : fileIdentity(file)
+}
+
+async function fileIdentity(file: string): Promise<string> {
+  const [path, found] = await Promise.all([realpath(file), stat(file, { bigint: true })])
+  // A deleted and recreated file often has its predecessor's inode; only the time of its birth differs.
+  const birth = (await knowsBirth()) ? found.birthtimeNs : 0n
+  return `sqlite:${found.dev}:${found.ino}:${birth}:${path}`
+}
+
+/** Where the system does not tell a file's birth, Node answers with the time of its last change. */
+async function knowsBirth(): Promise<boolean> {
+  const { birthtimeNs, ctimeNs } = await stat(process.execPath, { bigint: true })
+  return birthtimeNs !== ctimeNs
+}
+
+const MARK_FLOOR = 2n ** 40n
+const MARK_RANGE = 2n ** 52n - MARK_FLOOR
+
+let marking: Promise<unknown> = Promise.resolve()
+
+/**
+ * A database in memory has no name, but the limit of its journal is a number that every connection object reads and that
+ * means nothing in memory: it becomes the name.
+ */
+function memoryIdentity(run: RunSql): Promise<string> {
+  const mark = async (): Promise<string> => {
+    const found = await journalLimit(run)
+    if (found >= MARK_FLOOR) return `sqlite:memory:${found}`
+    const chosen = MARK_FLOOR + (randomBytes(8).readBigUInt64LE() % MARK_RANGE)
+    await run(`PRAGMA main.journal_size_limit = ${chosen}`)
+    if ((await journalLimit(run)) !== chosen) throw new Error('a database in memory that cannot be told from others')
+    return `sqlite:memory:${chosen}`
+  }
+  // One at a time: two Kysely objects over one database would both find it unmarked.
+  const turn = marking.then(mark)
+  marking = turn.catch(() => undefined)
+  return turn
+}
+
+async function journalLimit(run: RunSql): Promise<bigint> {
+  const [row] = await run('PRAGMA main.journal_size_limit')
+  const [value] = Object.values(row ?? {})
+  if (typeof value !== 'number' && typeof value !== 'bigint' && typeof value !== 'string') {
+    throw new Error('SQLite does not tell its journal_size_limit')
+  }
+  return BigInt(value)
+}

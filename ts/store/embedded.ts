@@ -1,0 +1,69 @@
+import { LRUCache } from 'lru-cache'
+
+import type { Bytes, Seconds } from '../config.ts'
+import type { KeptResult } from '../rows.ts'
+import type { Bound, Store } from './store.ts'
+
+interface Entry {
+  readonly token: number
+  readonly kept: KeptResult
+}
+
+interface Shared {
+  entries: LRUCache<string, Entry>
+  users: number
+}
+
+/** What an entry takes beside its rows: key, token, list links. */
+const ENTRY_BYTES: Bytes = 200
+
+/** One per name and thread; the stamps that decide whether an entry is alive are one per name and process. */
+const stores = new Map<string, Shared>()
+
+/**
+ * The store inside this process: results as private rows, the least recently used dropped first.
+ *
+ * @param name plugin objects that use the same name share results.
+ * @param maxBytes the bound of the store; the latest user's bound holds for all.
+ */
+export function openEmbeddedStore(name: string, maxBytes: Bytes): Store {
+  const shared: Shared = stores.get(name) ?? { entries: entriesOf(maxBytes), users: 0 }
+  stores.set(name, shared)
+  shared.users++
+  if (shared.entries.maxSize !== maxBytes) {
+    const dump = shared.entries.dump()
+    shared.entries = entriesOf(maxBytes)
+    shared.entries.load(dump)
+  }
+  let open = true
+  return {
+    lookup: (bound) => lookup(shared.entries, bound),
+    fill: (bound, kept, timeout) => fill(shared.entries, bound, kept, timeout),
+    close() {
+      if (!open) return
+      open = false
+      if (--shared.users === 0) stores.delete(name)
+    },
+  }
+}
+
+function entriesOf(maxBytes: Bytes): LRUCache<string, Entry> {
+  return new LRUCache({
+    maxSize: Math.floor(maxBytes),
+    sizeCalculation: (entry) => Math.ceil(entry.kept.bytes) + ENTRY_BYTES,
+    ttl: 1,
+    ttlResolution: 0,
+  })
+}
+
+function lookup(entries: LRUCache<string, Entry>, bound: Bound): KeptResult | undefined {
+  const entry = entries.get(bound.key)
+  if (entry === undefined) return undefined
+  if (entry.token === bound.token) return entry.kept
+  entries.delete(bound.key)
+  return undefined
+}
+
+function fill(entries: LRUCache<string, Entry>, bound: Bound, kept: KeptResult, timeout: Seconds): void {
+  entries.set(bound.key, { token: bound.token, kept }, { ttl: Math.max(1, timeout * 1000) })
+}
