@@ -159,17 +159,20 @@ for (const database of databases) {
     t.not(await keyOf(opened, list([1, 2])), await keyOf(opened, list([1, 2, 3])))
   })
 
-  test.serial(`${name}: quoted and unquoted names that are no keywords share an entry`, async (t) => {
-    const opened = await database.open(t, { profiles: { '*.*': { ops: 'all' } } })
-    t.is(
-      await keyOf(opened, sql.raw('select album_id from track where album_id = 1')),
-      await keyOf(opened, sql.raw('select "album_id" from "track" where "album_id" = 1')),
-    )
-    t.not(
-      await keyOf(opened, sql.raw('select id as title from track')),
-      await keyOf(opened, sql.raw('select id as "Title" from track')),
-    )
-  })
+  // SQLite may name a result column by its text, so there each spelling is its own.
+  if (name === 'postgres') {
+    test.serial(`${name}: quoted and unquoted names that are no keywords share an entry`, async (t) => {
+      const opened = await database.open(t, { profiles: { '*.*': { ops: 'all' } } })
+      t.is(
+        await keyOf(opened, sql.raw('select album_id from track where album_id = 1')),
+        await keyOf(opened, sql.raw('select "album_id" from "track" where "album_id" = 1')),
+      )
+      t.not(
+        await keyOf(opened, sql.raw('select id as title from track')),
+        await keyOf(opened, sql.raw('select id as "Title" from track')),
+      )
+    })
+  }
 
   test.serial(`${name}: conditions and lists in another order find the entry`, async (t) => {
     const { db, isHit } = await database.open(t)

@@ -142,8 +142,7 @@ function during<T>(acquisition: Acquisition, call: () => T): T {
 export function installSeam(): void {
   const executorPrototype = kysely.DefaultQueryExecutor?.prototype as QueryExecutor & { [seamMark]?: Seam }
   const providerPrototype = kysely.DefaultConnectionProvider?.prototype as AnyProvider
-  const { executeQuery, provideConnection, transformQuery, withoutPlugins } =
-    executorPrototype ?? {}
+  const { executeQuery, provideConnection, transformQuery, withoutPlugins } = executorPrototype ?? {}
   const provideRoot = providerPrototype?.provideConnection
   for (const method of [executeQuery, provideConnection, transformQuery, withoutPlugins, provideRoot]) {
     if (typeof method === 'function') continue

@@ -337,6 +337,7 @@ fn no_images_are_no_proof_of_no_change() {
     let insert = Shape::prepare(&database, "insert into a (id, x) values ($1, $2)");
     let images = Images {
         affected: Some(0),
+        none: false,
         rows: Vec::new(),
     };
     invalidate(&database, &change(&insert, &input(&[1, 2]), Some(&images)));

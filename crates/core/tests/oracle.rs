@@ -360,6 +360,7 @@ fn image(plan: &ImagePlan, pairs: &[(Option<Row>, Option<Row>)], dialect: Dialec
     });
     Images {
         affected: u64::try_from(pairs.len()).ok(),
+        none: false,
         rows: rows.collect(),
     }
 }

@@ -79,7 +79,10 @@ if (!isMainThread) {
     const plain = key('select x from t where id = $1', [1])
     assert.equal(key('SELECT  x FROM t WHERE id = $1 -- c', [1]), plain)
     assert.notEqual(key('select x from t where id = $1', [2]), plain)
-    assert.equal(key('select x from t where id in ($1, $2)', [1, 2]), key('select x from t where id in ($1, $2)', [2, 1]))
+    assert.equal(
+      key('select x from t where id in ($1, $2)', [1, 2]),
+      key('select x from t where id in ($1, $2)', [2, 1]),
+    )
   })
 
   test('the scratch is one memory', () => {
@@ -90,11 +93,19 @@ if (!isMainThread) {
 
   test('whatever is handed in, the process lives', () => {
     const database = open('garbage')
-    const texts = ['select x from t where id = $1', 'update t set x = $1 where id = $2', 'drop table t', '\ud800', '(((', '']
+    const texts = [
+      'select x from t where id = $1',
+      'update t set x = $1 where id = $2',
+      'drop table t',
+      '\ud800',
+      '(((',
+      '',
+    ]
     const shapes = texts.map((sql) => prepare(database, sql))
     for (let round = 0; round < 20_000; round++) {
       const length = Math.floor(Math.random() * 80)
-      for (let i = 0; i < length; i++) memory[INPUT + i] = Math.random() < 0.7 ? Math.random() * 12 : Math.random() * 256
+      for (let i = 0; i < length; i++)
+        memory[INPUT + i] = Math.random() < 0.7 ? Math.random() * 12 : Math.random() * 256
       const shape = shapes[round % shapes.length]
       addon.bind(shape, INPUT + length)
       if (round % 10 === 0) {
