@@ -130,7 +130,11 @@ impl Scratch {
             let first = left.0.cmp(&right.0);
             first.then_with(|| bytes(left.1).cmp(bytes(right.1)))
         };
-        if !ordered && !self.list.is_sorted_by(|left, right| compare(left, right).is_lt()) {
+        if !ordered
+            && !self
+                .list
+                .is_sorted_by(|left, right| compare(left, right).is_lt())
+        {
             self.list.sort_unstable_by(compare);
             self.list
                 .dedup_by(|left, right| compare(left, right).is_eq());
