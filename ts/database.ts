@@ -252,6 +252,7 @@ export class Database {
     events.emit('invalidate', {
       tables: [...new Set(tables)],
       dropped: report.dropped,
+      more: report.more,
       warnings: report.warnings,
       duration: performance.now() - start,
     })

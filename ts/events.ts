@@ -23,6 +23,8 @@ export interface InvalidateEvent {
   readonly tables: readonly string[]
   /** what was dropped and why, at most 50 entries */
   readonly dropped: readonly Dropped[]
+  /** how many more were dropped than are listed */
+  readonly more: number
   /** what the cache could not understand, and how to help it */
   readonly warnings: readonly string[]
   /** how long dropping took, in milliseconds */

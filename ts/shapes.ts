@@ -112,6 +112,8 @@ interface TableIdOfDrop {
 /** What an invalidation dropped. */
 export interface Report {
   readonly dropped: readonly Dropped[]
+  /** how many more were dropped than are listed */
+  readonly more: number
   readonly warnings: readonly string[]
 }
 

@@ -169,7 +169,7 @@ export class WatchedConnection implements ProxyHandler<object> {
     if (database.sessionChanged === undefined && database.instance.config.vary === undefined) {
       database.instance.events.warn(
         `cacheops stops caching for this Kysely instance: ${detail} changes what the same query means on a connection that ` +
-          'others use later. Set it inside a transaction (SET LOCAL), or give the option `vary`.',
+          `others use later. ${database.known?.dialect === 'sqlite' ? 'Set it on the connection before Kysely uses it' : 'Set it inside a transaction (SET LOCAL)'}, or give the option \`vary\`.`,
       )
     }
     database.sessionChanged = detail
