@@ -224,7 +224,8 @@ function parseOps(where: string, ops: Ops): ReadonlySet<Op> {
 
 function parseEnabled(enabled: unknown): () => boolean {
   if (enabled === undefined || typeof enabled === 'boolean') return () => enabled !== false
-  return checkType('enabled', enabled, 'function') as () => boolean
+  if (typeof enabled !== 'function') throw invalid('enabled must be true, false or a function.')
+  return enabled as () => boolean
 }
 
 function parseStore(store: CacheopsOptions['store']): string {

@@ -48,6 +48,10 @@ export class Database {
   openTransactions = 0
   /** Why nothing is cached any more: session state was changed on a connection that others use later. */
   sessionChanged: string | undefined
+  /** A setting was changed, for good, that may decide which table a name means, what may be read, or how values are written. */
+  settingsChanged = false
+  /** It decides which table a name means: not even `vary` can cover that. */
+  namesChanged = false
 
   readonly #executor: QueryExecutor
   readonly #states = new WeakMap<DatabaseConnection, TransactionState>()
@@ -244,7 +248,9 @@ export class Database {
       events.fault(error, 'invalidation')
       return
     }
-    for (const warning of report.warnings) events.warn(warning)
+    for (const warning of report.warnings) {
+      events.warn(`cacheops drops every result, because nobody can know what a write did: ${warning}`)
+    }
     if (report.dropped.length === 0 || !events.has('invalidate')) return
     const names = this.#known?.names
     const named = report.dropped.filter(({ level }) => level !== 'database')

@@ -1,5 +1,5 @@
 import type { Op } from './config.ts'
-import type { CacheopsError } from './errors.ts'
+import { CacheopsError, didYouMean } from './errors.ts'
 import type { Dropped } from './shapes.ts'
 
 /** A read that the cache looked at. */
@@ -63,6 +63,13 @@ export class Events {
 
   /** Adds a listener; the function that comes back removes it. */
   on<N extends keyof CacheopsEvents>(name: N, listener: Listener<CacheopsEvents[N]>): () => void {
+    if (!Object.hasOwn(this.#listeners, name)) {
+      const names = Object.keys(this.#listeners)
+      throw new CacheopsError(
+        'CACHEOPS_INVALID_OPTION',
+        `on(): there is no event ${JSON.stringify(name)} (there are ${names.join(', ')}).${didYouMean(name, names)}`,
+      )
+    }
     this.#listeners[name].add(listener)
     return () => {
       this.#listeners[name].delete(listener)

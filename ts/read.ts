@@ -237,17 +237,19 @@ function decideOrThrow(database: Database, request: ReadRequest): Decision {
   const { read } = shape
   if (read === undefined) return { shape, op: undefined, reason: shape.kind === 'unparsed' ? 'unparsed' : 'not_a_read' }
   const op = opOf(read, request.compiled.parameters)
-  const allowed = allow(database, read, op, request.explicit)
+  const allowed = allow(database, read, op, request)
   if (typeof allowed === 'string') return { shape, op, reason: allowed }
   if (!config.enabled()) return { shape, op, reason: 'disabled' }
-  if (database.sessionChanged !== undefined && config.vary === undefined)
+  if (database.sessionChanged !== undefined && (config.vary === undefined || database.namesChanged))
     return { shape, op, reason: 'session_changed' }
   const bound = database.bind(shape, request.compiled.parameters)
   return 'reason' in bound ? { shape, op, reason: bound.reason } : { shape, op, bound, timeout: allowed }
 }
 
 /** How long a read may be kept, or why it may not be cached. */
-function allow(database: Database, read: ReadShape, op: Op, explicit: ReadRequest['explicit']): Seconds | string {
+function allow(database: Database, read: ReadShape, op: Op, request: ReadRequest): Seconds | string {
+  const { explicit } = request
+  const { parameters } = request.compiled
   const { config } = database.instance
   const { profiles } = database.known!
   if (explicit === false) return 'nocache'
@@ -263,6 +265,7 @@ function allow(database: Database, read: ReadShape, op: Op, explicit: ReadReques
   if (explicit === undefined ? !automatic : explicit.ops?.has(op) === false) {
     return explicit === undefined ? 'not_requested' : 'other_op'
   }
+  if (explicit === undefined && parameters.some(isMovingTime)) return 'time_parameter'
   profiles.check()
   if (read.writes) return 'may_write'
   if (read.locks) return 'locking'
@@ -273,6 +276,16 @@ function allow(database: Database, read: ReadShape, op: Op, explicit: ReadReques
     return caution.code
   }
   return explicit?.timeout ?? (timeout === Infinity ? config.defaults.timeout : timeout)
+}
+
+/** A text that PostgreSQL or SQLite may take for another instant each time: `'now'`, `'today'`, `'subsec'`. */
+function isMovingTime(parameter: unknown): boolean {
+  if (Array.isArray(parameter)) return parameter.some(isMovingTime)
+  return (
+    typeof parameter === 'string' &&
+    parameter.length <= 64 &&
+    /\b(?:now|today|tomorrow|yesterday|subsec|subsecond)\b/i.test(parameter)
+  )
 }
 
 function opOf(read: ReadShape, parameters: readonly unknown[]): Op {

@@ -23,6 +23,8 @@ export class TransactionState {
   transactionId: string | undefined
   /** The schema was changed in the open transaction: the facts are not those of this connection. */
   schemaChanged = false
+  /** A setting was changed that may decide which table a name means, what may be read, or how values are written. */
+  settingsChanged = false
   /** It was open when its connection was given back the last time. */
   leftOpen = false
 
@@ -117,6 +119,7 @@ export class TransactionState {
     this.uncertain = false
     this.transactionId = undefined
     this.schemaChanged = false
+    this.settingsChanged = false
     this.#bypass = undefined
     this.#failed = false
     this.#held = []

@@ -31,6 +31,9 @@ export async function writeOnConnection(
   options: ExecutionOptions,
 ): Promise<QueryResult<unknown>> {
   const { database, real, state } = connection
+  if (state.settingsChanged || database.settingsChanged) {
+    return writeAnything(connection, 'a setting that was changed', () => real.executeQuery(compiled, options))
+  }
   const shape = database.currentShape(compiled.sql)
   // By the time they are needed the caller may have changed its objects.
   const parameters = copyEncoded(encodeOrNothing(compiled.parameters))

@@ -16,6 +16,9 @@ import type { ExecutionOptions } from './seam.ts'
 /** Methods of a driver's connection that cannot touch a transaction. */
 const HARMLESS_METHODS = new Set<PropertyKey>(['collectSessionInfo', 'cancelQuery', 'killSession'])
 
+/** Settings that decide which table a name means; so may one whose name is not known. */
+const NAME_SETTINGS = /^(?:search_path|role|session.?authorization|set_config|all|discard)$/i
+
 const watched = new WeakMap<object, WatchedConnection>()
 
 /** The watched connection behind what Kysely was given; undefined for a connection of its own. */
@@ -131,7 +134,10 @@ export class WatchedConnection implements ProxyHandler<object> {
   /** What a read does besides reading. True: it may write. */
   #noteRead(read: ReadShape, compiled: CompiledQuery): boolean {
     if (read.locks) this.state.stopUsing('lock')
-    if (read.session) this.#sessionChanged('set_config', /,\s*true\s*\)/i.test(compiled.sql))
+    if (read.session) {
+      const name = /set_config\s*\(\s*'([^']*)'/i.exec(compiled.sql)?.[1] ?? 'set_config'
+      this.#sessionChanged(name, /,\s*true\s*\)/i.test(compiled.sql))
+    }
     return read.writes
   }
 
@@ -165,7 +171,12 @@ export class WatchedConnection implements ProxyHandler<object> {
   #sessionChanged(detail: string, local: boolean): void {
     const { database, state } = this
     state.stopUsing('session')
+    // The application's own settings have a dot in their names, and mean nothing to the database.
+    const settingsChanged = !detail.includes('.') && !/^time ?zone$/i.test(detail)
+    state.settingsChanged ||= settingsChanged
     if (local && state.inTransaction) return
+    database.settingsChanged ||= settingsChanged
+    database.namesChanged ||= NAME_SETTINGS.test(detail)
     if (database.sessionChanged === undefined && database.instance.config.vary === undefined) {
       database.instance.events.warn(
         `cacheops stops caching for this Kysely instance: ${detail} changes what the same query means on a connection that ` +

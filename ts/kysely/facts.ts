@@ -34,6 +34,8 @@ export interface Facts {
   readonly attached: boolean
   /** `RETURNING old.…, new.…` is understood (PostgreSQL 18 and newer) */
   readonly returningOld: boolean
+  /** there are casts or operators of the user that are not immutable: any expression may read any table */
+  readonly operators: boolean
 }
 
 /** A schema-qualified table. */

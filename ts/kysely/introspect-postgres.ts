@@ -113,6 +113,7 @@ function readFacts(catalog: Catalog): Facts {
     functions: catalog.functions.map(functionFacts),
     attached: false,
     returningOld: catalog.version >= 180_000,
+    operators: catalog.operators,
   }
 }
 

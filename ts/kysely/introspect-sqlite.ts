@@ -180,7 +180,14 @@ async function readFacts(answer: Answer, run: RunSql): Promise<Facts> {
     tables.push({ ...rest, kind, rules, columns, keys, foreignKeys: foreignKeysOf.get(id) ?? [], rowid })
   }
   const attached = answer.databases.some(({ name }) => name !== 'main' && name !== 'temp')
-  return { searchPath: ['main'], tables, functions: readFunctions(answer), attached, returningOld: false }
+  return {
+    searchPath: ['main'],
+    tables,
+    functions: readFunctions(answer),
+    attached,
+    returningOld: false,
+    operators: false,
+  }
 }
 
 function key(schema: Schema, name: string): string {

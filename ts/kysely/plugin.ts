@@ -269,6 +269,9 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
   }
 
   run<R>(db: Kysely<any>, query: RawBuilder<R>, options: CacheOptions = {}): Promise<QueryResult<R>> {
+    if (typeof (query as Partial<RawBuilder<R>>)?.withPlugin !== 'function') {
+      throw new CacheopsError('CACHEOPS_INVALID_OPTION', 'run() takes a raw query: cacheops.run(db, sql`select …`).')
+    }
     return query.withPlugin(new CacheOptionsPlugin(options)).execute(db)
   }
 

@@ -50,6 +50,7 @@ export interface Catalog {
     readonly oid: Oid
     readonly database: string
   }
+  readonly operators: boolean
   /** such as 180006 */
   readonly version: number
   readonly searchPath: readonly string[]
@@ -159,6 +160,9 @@ SELECT json_build_object(
       'started', CASE WHEN version() LIKE '%PGlite%' THEN extract(epoch FROM pg_postmaster_start_time())::text END)
     FROM pg_control_system() s, pg_catalog.pg_database d WHERE d.datname = current_database()),
   'version', current_setting('server_version_num')::int,
+  'operators', EXISTS (
+    SELECT FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.provolatile <> 'i'
+      AND (p.oid IN (SELECT castfunc FROM pg_catalog.pg_cast) OR p.oid IN (SELECT oprcode FROM pg_catalog.pg_operator))),
   'searchPath', to_json(current_schemas(false)),
   'settings', (
     SELECT json_object_agg(name, current_setting(name, true))

@@ -16,8 +16,8 @@ export function sqliteIdentity(file: string, run: RunSql): Promise<string> {
 async function fileIdentity(file: string): Promise<string> {
   const [path, found] = await Promise.all([realpath(file), stat(file, { bigint: true })])
   // A deleted and recreated file often has its predecessor's inode; only the time of its birth differs.
-  const birth = (await knowsBirth()) ? found.birthtimeNs : 0n
-  return `sqlite:${found.dev}:${found.ino}:${birth}:${path}`
+  // Without it the path must do, and then a hard link is another database.
+  return `sqlite:${found.dev}:${found.ino}:${(await knowsBirth()) ? found.birthtimeNs : path}`
 }
 
 /** Where the system does not tell a file's birth, Node answers with the time of its last change. */

@@ -40,6 +40,8 @@ pub enum Bound {
 #[derive(Debug)]
 pub struct Reader {
     tables: Vec<TableReader>,
+    /// A function, cast or operator of the user may read any table.
+    any: bool,
 }
 
 #[derive(Debug)]
@@ -178,6 +180,7 @@ impl Reader {
         });
         Self {
             tables: tables.collect(),
+            any: reads_anything(read, facts),
         }
     }
 
@@ -191,6 +194,9 @@ impl Reader {
     ) {
         for slot in database.common_slots() {
             each(slot);
+        }
+        if self.any {
+            each(database.any_slot());
         }
         for table in &self.tables {
             each(table.slot);
@@ -222,6 +228,16 @@ impl Reader {
             }
         }
     }
+}
+
+/// Whether code of the user may read tables that the text does not name. What `.cache()` overrides must not go stale.
+fn reads_anything(read: &Read, facts: &Facts) -> bool {
+    facts.operators
+        || read.cautions.iter().any(|caution| match caution.code {
+            "unknown_function" | "volatile_function" => true,
+            "view" => !facts.functions.is_empty(),
+            _ => false,
+        })
 }
 
 /// Columns by their stored names, sorted; all of them when one is not known.

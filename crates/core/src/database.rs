@@ -18,6 +18,7 @@ pub struct Database {
     dialect: Dialect,
     stamps: &'static Stamps,
     store_slot: Slot,
+    any_slot: Slot,
     slot: Slot,
     facts: RwLock<Known>,
     /// Copy of the epoch in `facts`, for the hot path. NOTE: changed only while `facts` is locked for writing.
@@ -53,6 +54,7 @@ impl Database {
             dialect,
             stamps,
             store_slot: store_slot(stamps),
+            any_slot: stamps.slot(stamps.name(Level::Any, &[identity.as_bytes()])),
             slot: stamps.slot(stamps.name(Level::Database, &[identity.as_bytes()])),
             facts: RwLock::default(),
             epoch: AtomicU64::new(0),
@@ -85,6 +87,12 @@ impl Database {
     #[inline]
     pub fn common_slots(&self) -> [Slot; 2] {
         [self.store_slot, self.slot]
+    }
+
+    /// The slot of the stamp that every write drops: for results of which nobody knows what they depend on.
+    #[must_use]
+    pub fn any_slot(&self) -> Slot {
+        self.any_slot
     }
 
     /// The slot of a table's stamp.

@@ -101,6 +101,7 @@ pub fn invalidate(database: &Database, changes: &[Change]) -> Report {
             report.warnings.push(reason.clone());
         }
     }
+    database.stamps().drop_stamp(database.any_slot());
     let outdated = changes.iter().any(|change| change.epoch() != epoch);
     let everything = changes
         .iter()

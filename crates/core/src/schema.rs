@@ -228,6 +228,9 @@ pub struct Facts {
     /// `RETURNING old.…, new.…` is understood (`PostgreSQL` 18 and newer). `SQLite`: of no meaning.
     #[serde(default)]
     pub returning_old: bool,
+    /// There are casts or operators of the user that are not immutable: any expression may read any table.
+    #[serde(default)]
+    pub operators: bool,
     /// Index by name, made by [`Facts::index`].
     #[serde(skip)]
     by_name: HashMap<TableName, usize>,

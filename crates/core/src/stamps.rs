@@ -103,6 +103,8 @@ pub enum Level {
     Condition,
     /// One value inside a condition; not a dependency by itself.
     Class,
+    /// Whatever is written to a database.
+    Any,
 }
 
 impl Stamps {
