@@ -98,7 +98,7 @@ test.serial('a function that reads tables goes with any write, if it is cached a
 })
 
 test.serial('a parameter that means another instant each day is not cached without being asked for', async (t) => {
-  const plugin = cacheopsPlugin<any>({
+  const plugin = cacheopsPlugin({
     profiles: { '*.*': { ops: 'all' } },
     store: { type: 'embedded', name: 'instants' },
   })
