@@ -1,7 +1,12 @@
 // Settings of a session, and code of the user's that reads tables: what the text of a query does not tell.
+import { linkSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
 import { PGlite } from '@electric-sql/pglite'
 import test from 'ava'
-import { Kysely, PGliteDialect, sql } from 'kysely'
+import SqliteDatabase from 'better-sqlite3'
+import { Kysely, PGliteDialect, sql, SqliteDialect } from 'kysely'
 
 import { cacheopsPlugin } from '../ts/index.ts'
 import type { CacheopsOptions } from '../ts/index.ts'
@@ -105,4 +110,52 @@ test.serial('a parameter that means another instant each day is not cached witho
   const db = new Kysely<any>({ dialect: new PGliteDialect({ pglite }), plugins: [plugin] })
   t.is((await plugin.explain(db.selectFrom('t').selectAll().where('v', '=', 'today'))).reason, 'time_parameter')
   t.true((await plugin.explain(db.selectFrom('t').selectAll().where('v', '=', 'todays'))).cacheable)
+})
+
+test.serial("casts of the user's that read tables go with any write", async (t) => {
+  const own = new PGlite()
+  await own.exec(`
+    create type thing as (a int);
+    create table things (id int primary key, o thing);
+    insert into things values (1, row(1));
+    create table counted (id int primary key);
+    create function counting(thing) returns text language sql stable as 'select count(*)::text from counted';
+    create cast (thing as text) with function counting(thing);
+  `)
+  const plugin = cacheopsPlugin({ profiles: { '*.*': { ops: 'all' } }, store: { type: 'embedded', name: 'casts' } })
+  const db = new Kysely<any>({ dialect: new PGliteDialect({ pglite: own }), plugins: [plugin] })
+  const read = () => sql`select o::text as n from things`.execute(db)
+  await read()
+  await db.insertInto('counted').values({ id: 1 }).execute()
+  t.deepEqual((await read()).rows, [{ n: '1' }])
+  await db.destroy()
+})
+
+test("SQLite: the clock's other spelling is not cached without being asked for", async (t) => {
+  const plugin = cacheopsPlugin({ profiles: { '*.*': { ops: 'all' } }, store: { type: 'embedded', name: 'clock' } })
+  const database = new SqliteDatabase(':memory:')
+  database.exec('create table t (id integer)')
+  const db = new Kysely<any>({ dialect: new SqliteDialect({ database }), plugins: [plugin] })
+  const query = db.selectFrom('t').select(sql`time('subsec')`.as('now'))
+  t.is((await plugin.explain(query)).reason, 'time_function')
+  await db.destroy()
+})
+
+test('SQLite: a file is the same database by a hard link', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'cacheops-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const first = new SqliteDatabase(join(folder, 'a.db'))
+  first.exec('create table t (id integer primary key, v integer); insert into t values (1, 1)')
+  linkSync(join(folder, 'a.db'), join(folder, 'b.db'))
+  const second = new SqliteDatabase(join(folder, 'b.db'))
+  const plugin = cacheopsPlugin({ store: { type: 'embedded', name: 'links' } })
+  const instances = [first, second].map(
+    (database) => new Kysely<any>({ dialect: new SqliteDialect({ database }), plugins: [plugin] }),
+  )
+  const [reader, writer] = instances as [Kysely<any>, Kysely<any>]
+  const read = () => reader.selectFrom('t').select('v').where('id', '=', 1).cache().executeTakeFirst()
+  await read()
+  await writer.updateTable('t').set({ v: 2 }).where('id', '=', 1).execute()
+  t.deepEqual(await read(), { v: 2 })
+  for (const instance of instances) await instance.destroy()
 })

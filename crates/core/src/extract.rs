@@ -373,7 +373,10 @@ fn asks_time(args: &[FunctionArg], skip: usize, count: usize) -> bool {
             return false;
         };
         match &value.value {
-            Value::SingleQuotedString(text) => !text.to_ascii_lowercase().contains("now"),
+            // A date begins with a digit or a sign; `now`, `subsec` and their like do not.
+            Value::SingleQuotedString(text) => {
+                text.starts_with(|first: char| first.is_ascii_digit() || first == '-')
+            }
             Value::Number(..) => true,
             _ => false,
         }

@@ -158,7 +158,7 @@ pub fn is_bare_value(word: &str) -> bool {
     )
 }
 
-/// Whether a string literal means another instant each day (`'now'`, `'tomorrow'`, `'subsec'`).
+/// Whether a string literal means another instant each day (`'now'`, `'tomorrow'`).
 #[must_use]
 pub fn is_moving_time(literal: &str) -> bool {
     if literal.len() > 64 {
@@ -172,8 +172,6 @@ pub fn is_moving_time(literal: &str) -> bool {
     {
         match word {
             "now" | "today" | "tomorrow" | "yesterday" => moving = true,
-            // SQLite: alone, they mean now.
-            "subsec" | "subsecond" => moving = true,
             "utc" | "gmt" | "z" | "zulu" | "am" | "pm" | "allballs" | "at" => {}
             _ if word.len() <= 4 => {}
             _ => return false,

@@ -214,6 +214,7 @@ pub struct Function {
 /// All facts of a database.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts {
     /// Schemas that an unqualified name is looked up in, in order (`main` on `SQLite`).
     pub search_path: Vec<String>,
