@@ -56,6 +56,20 @@ test('keys differ by parameters and not by spelling', (t) => {
   t.is(key('select x from t where id in ($1, $2)', [1, 2]), key('select x from t where id in ($1, $2)', [2, 1]))
 })
 
+test('a key tells what its result depends on, because only sums of the same stamps can be compared', (t) => {
+  const database = open('dependencies')
+  const key = (): string => {
+    t.true(native.bind(prepare(database, 'select x from t'), encode([])) >= 0)
+    return memory.toString('hex', 0, 16)
+  }
+  const narrow = key()
+  t.is(key(), narrow)
+  // The column was renamed: now any column may be meant, which is another scheme.
+  const renamed = FACTS.replace('"name":"x"', '"name":"y"')
+  t.true(native.setFacts(database, renamed, native.factsEpoch(database)))
+  t.not(key(), narrow)
+})
+
 test('the scratch is one memory, and has a bound', (t) => {
   native.scratch(2048)[5] = 77
   t.is(memory[5], 77)
