@@ -359,9 +359,23 @@ for (const database of databases) {
     t.is(recorder.destroyed, before + 1)
     await t.throwsAsync(other.selectFrom('artist').selectAll().execute())
     await t.throwsAsync(other.selectFrom('artist').selectAll().cache().execute())
+    // What it had cached is not answered either, though no connection would be needed.
+    const message = 'driver has already been destroyed'
+    await t.throwsAsync(other.selectFrom('genre').selectAll().cache().execute(), { message })
     await db.selectFrom('artist').selectAll().cache().execute()
     await db.updateTable('artist').set({ country: 'X' }).where('id', '=', 1).execute()
     t.is((await db.selectFrom('artist').selectAll().where('id', '=', 1).cache().executeTakeFirst())?.country, 'X')
+  })
+
+  test.serial(`${name}: destroy() before the first query does nothing, as without the plugin`, async (t) => {
+    const { db, connect, cacheops } = await database.open(t)
+    const other = connect({ plugins: [cacheops] })
+    await other.destroy()
+    const read = (on: typeof db) => on.selectFrom('genre').select('name').where('id', '=', 1).cache().execute()
+    t.deepEqual(await read(db), [{ name: 'Jazz' }])
+    await other.updateTable('genre').set({ name: 'x' }).where('id', '=', 1).execute()
+    t.deepEqual(await read(db), [{ name: 'x' }])
+    t.deepEqual(await read(other), [{ name: 'x' }])
   })
 
   test.serial(`${name}: a driver whose connections are proxies`, async (t) => {

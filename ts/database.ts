@@ -53,6 +53,9 @@ export class Database {
   /** It decides which table a name means: not even `vary` can cover that. */
   namesChanged = false
 
+  /** The Kysely instance was destroyed: its next query asks for a connection, and hears so. */
+  destroyed = false
+
   readonly #executor: QueryExecutor
   readonly #states = new WeakMap<DatabaseConnection, TransactionState>()
   readonly #shapes = new LRUCache<string, Shape>({

@@ -1,8 +1,10 @@
 import type {
   CompiledQuery,
+  ConnectionProvider,
   DatabaseConnection,
   Kysely,
   KyselyPlugin,
+  QueryExecutor,
   QueryResult,
   RawBuilder,
   RootOperationNode,
@@ -221,13 +223,17 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
           connection.release()
         }
       }, options)
-    if (execution !== undefined && this.#wantsRead(execution)) {
+    if (execution !== undefined && !database.destroyed && this.#wantsRead(execution)) {
       const serve = (result: QueryResult<unknown>): Promise<T> => consumer(new CachedConnection(result))
       const read = { ...this.#request(execution.compiled, plugins), signal: options?.signal }
       return readAtRoot(database, read, { provide, connect, serve })
     }
     const wantsFacts = database.known === undefined || mayWrite(database, execution)
     return wantsFacts && !database.isReady ? database.ready(provide).then(() => connect()) : connect()
+  }
+
+  destroyed(root: ConnectionProvider, executor: QueryExecutor): void {
+    this.#databases.of(root, executor).destroyed = true
   }
 
   /** Whether the cache should look at a statement before a connection is acquired. */

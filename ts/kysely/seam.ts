@@ -15,13 +15,14 @@ import { CacheopsError } from '../errors.ts'
 
 /**
  * The seam into Kysely. A plugin alone can neither answer a query without the database nor see a commit, so the first
- * `cacheopsPlugin()` extends two classes that Kysely exports, once per copy of Kysely:
+ * `cacheopsPlugin()` extends three classes that Kysely exports, once per copy of Kysely:
  *
  * - `DefaultQueryExecutor.executeQuery` tells the seam which statement is about to be executed;
  * - `DefaultQueryExecutor.provideConnection` tells it that an executor of ours asks for a connection;
  * - `DefaultConnectionProvider.provideConnection` is where a connection is acquired from the driver. Only what is outside
  *   a transaction arrives there; everything that is executed later runs on the connection that it hands out;
  * - `DefaultQueryExecutor.withoutPlugins` gives an executor whose writes must be seen all the same;
+ * - `Kysely.destroy` ends what can be answered without a connection;
  * - `DefaultQueryExecutor.transformQuery` marks that this copy is extended, so that an instance of another copy is
  *   noticed before it executes anything.
  *
@@ -54,6 +55,8 @@ export interface SeamHandler {
   announce(execution: Execution): void
   /** A connection is asked for at the root. */
   acquire<T>(request: ConnectionRequest, consumer: (connection: DatabaseConnection) => Promise<T>): Promise<T>
+  /** An instance is being destroyed: whoever asks it from now on is to hear so. */
+  destroyed(root: ConnectionProvider, executor: QueryExecutor): void
 }
 
 /** Who asks for a connection at the root, and for what. */
@@ -144,7 +147,9 @@ export function installSeam(): void {
   const providerPrototype = kysely.DefaultConnectionProvider?.prototype as AnyProvider
   const { executeQuery, provideConnection, transformQuery, withoutPlugins } = executorPrototype ?? {}
   const provideRoot = providerPrototype?.provideConnection
-  for (const method of [executeQuery, provideConnection, transformQuery, withoutPlugins, provideRoot]) {
+  const kyselyPrototype = kysely.Kysely?.prototype as kysely.Kysely<any> | undefined
+  const destroy = kyselyPrototype?.destroy
+  for (const method of [executeQuery, provideConnection, transformQuery, withoutPlugins, provideRoot, destroy]) {
     if (typeof method === 'function') continue
     throw new CacheopsError(
       'CACHEOPS_UNSUPPORTED_KYSELY',
@@ -211,6 +216,15 @@ export function installSeam(): void {
     },
   )
 
+  replace(kyselyPrototype!, 'destroy', function (this: kysely.Kysely<any>, ...args: Parameters<typeof destroy & {}>) {
+    const executor = this.getExecutor()
+    const owner = ownerOf(executor)
+    if (owner !== undefined) {
+      locateRoot(executor, owner, (root) => owner.handler.destroyed(root, owner.executor)).catch(() => undefined)
+    }
+    return destroy!.apply(this, args)
+  })
+
   replace(executorPrototype, 'withoutPlugins', function (this: QueryExecutor) {
     const owner = ownerOf(this)
     const bare = withoutPlugins.call(this)
@@ -252,16 +266,24 @@ export async function locate(
     throw new CacheopsError('CACHEOPS_DATABASE_REQUIRED', 'This Kysely instance does not have the cacheops plugin.')
   }
   let root: ConnectionProvider | undefined
+  const connection = await locateRoot(executor, owner, (found) => (root = found))
+  return root === undefined ? { connection: connection! } : { root }
+}
+
+/** Tells synchronously which root provider an executor asks; resolves with the connection of one that has its own. */
+async function locateRoot(
+  executor: QueryExecutor,
+  owner: Owner,
+  locate: (root: ConnectionProvider) => void,
+): Promise<DatabaseConnection | undefined> {
   let connection: DatabaseConnection | undefined
-  const acquisition: Acquisition = { ...owner, plugins: [], execution: undefined, locate: (found) => (root = found) }
-  await during(acquisition, () =>
+  await during({ ...owner, plugins: [], execution: undefined, locate }, () =>
     executor.provideConnection((own: DatabaseConnection) => {
       connection = own
       return Promise.resolve()
     }),
   )
-  if (root !== undefined) return { root }
-  return { connection: connection! }
+  return connection
 }
 
 /** Runs something that executes a query, and gives the statement instead of executing it. */
