@@ -12,6 +12,7 @@ import type { Provide } from './kysely/seam.ts'
 import { BindCode, native } from './native.ts'
 import type { DatabaseHandle, StoreHandle } from './native.ts'
 import { encode, encodeContext, takeKey, UnencodableParameter } from './parameters.ts'
+import { joinPeers } from './peers.ts'
 import { Profiles } from './profiles.ts'
 import type { Report, Shape } from './shapes.ts'
 import type { Bound, Store } from './store/store.ts'
@@ -137,6 +138,7 @@ export class Database {
       const known = await this.#understand(dialect, found)
       const shared = native.hasFacts(known.handle) && native.factsEpoch(known.handle) === epoch && !this.#declares()
       // Refused: facts were set or dropped while these were read, so they may be the old ones.
+      if (this.#known === undefined) joinPeers(known.handle)
       const accepted = shared || native.setFacts(known.handle, JSON.stringify(known.facts.facts), epoch)
       this.#known = { ...known, epoch: accepted ? native.factsEpoch(known.handle) : NOT_READ }
       this.#forgetShapes()

@@ -91,14 +91,14 @@ export class TransactionState {
     this.#savepoints.push({ name, held: this.#held.length })
   }
 
-  /** What was written since the savepoint is gone, so it needs no invalidation. */
-  rollbackTo(name: string): void {
+  /** What was written since the savepoint is gone and is not held any more; gives it. */
+  rollbackTo(name: string): readonly Change[] {
     this.#failed = false
     const index = this.#savepoints.findLastIndex((savepoint) => savepoint.name === name)
     // An unknown savepoint: keep everything, at the price of an invalidation too many.
-    if (index === -1) return
-    this.#held.length = this.#savepoints[index]!.held
+    if (index === -1) return []
     this.#savepoints.length = index + 1
+    return this.#held.splice(this.#savepoints[index]!.held)
   }
 
   releaseSavepoint(name: string): void {

@@ -11,6 +11,7 @@ import type { ExecutionOptions } from './kysely/seam.ts'
 import { runUnlogged } from './kysely/driver.ts'
 import { native } from './native.ts'
 import { copyEncoded, encodeOrNothing, restore } from './parameters.ts'
+import { holdForPeers } from './peers.ts'
 import type { Images, Shape, TableId } from './shapes.ts'
 import { everything } from './transaction.ts'
 import type { Change, TransactionState } from './transaction.ts'
@@ -84,6 +85,7 @@ export async function changeSchema(
       state.schemaChanged = true
       state.hold([everything('the schema was changed')])
     }
+    holdForPeers(database, [everything('the schema was changed')])
     if (state.mode !== 'open' || state.uncertain) database.schemaChanged('the schema was changed')
   }
 }
@@ -106,6 +108,7 @@ async function settle(connection: WriteConnection, changes: readonly Change[]): 
   const { database, real, state } = connection
   if (state.mode === 'opaque' && database.known?.dialect === 'postgres') await lookIntoDriver(real, state)
   if (state.inTransaction) state.hold(changes)
+  holdForPeers(database, changes)
   if (state.mayAutocommit) database.invalidate(changes)
 }
 

@@ -3,6 +3,7 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 
 import type { Database } from '../database.ts'
+import { dropForPeers, leaveConnection, useConnection } from '../peers.ts'
 import { readOnConnection } from '../read.ts'
 import type { ReadRequest, RootRead } from '../read.ts'
 import type { ControlShape, ReadShape, Shape } from '../shapes.ts'
@@ -58,6 +59,7 @@ export class WatchedConnection implements ProxyHandler<object> {
     // NOTE: an empty target. A frozen connection as target would forbid to answer with other methods than its own.
     this.proxy = new Proxy({}, this) as DatabaseConnection
     watched.set(this.proxy, this)
+    useConnection(this.state, database)
   }
 
   get(_target: object, property: PropertyKey): unknown {
@@ -203,16 +205,18 @@ export class WatchedConnection implements ProxyHandler<object> {
         if (sqlite && state.inTransaction) this.#flushHeld('none')
         if (!state.inTransaction) state.begin(control.snapshot ?? !database.known!.facts.freshStatements)
         break
-      case 'rollback':
-        state.end(control.chain === true ? 'open' : 'none')
+      case 'rollback': {
+        const { schemaChanged } = state
+        dropForPeers(database, state.end(control.chain === true ? 'open' : 'none'), schemaChanged)
         break
+      }
       case 'savepoint':
         // SQLite: outside of a transaction a savepoint begins one, and releasing it commits.
         if (sqlite && !state.inTransaction) state.begin(true, true)
         state.savepoint(control.name ?? '')
         break
       case 'rollback_to':
-        state.rollbackTo(control.name ?? '')
+        dropForPeers(database, state.rollbackTo(control.name ?? ''), state.schemaChanged)
         break
       case 'release':
         state.releaseSavepoint(control.name ?? '')
@@ -305,6 +309,7 @@ export class WatchedConnection implements ProxyHandler<object> {
     } else if (state.held.length > 0 || state.schemaChanged) this.#flushHeld('none')
     else state.end()
     const open = state.mode === 'open'
+    if (!open) leaveConnection(state)
     if (open !== state.leftOpen) {
       state.leftOpen = open
       database.openTransactions += open ? 1 : -1
