@@ -249,3 +249,20 @@ test.serial('postgres: a write through an updatable view', async (t) => {
     () => db.updateTable('loud').set({ name: 'x' }).where('id', '=', 1).execute(),
   )
 })
+
+test.serial(
+  'sqlite: a write in a transaction does not suffer from a broken trigger of another kind of write',
+  async (t) => {
+    const sqlite = databases.find(({ name }) => name === 'sqlite')!
+    const { db, exec } = await sqlite.open(t)
+    const read = db.selectFrom('genre').select('id').where('name', '=', 'x').cache()
+    await read.execute()
+    await exec(`create table gone (id integer); create trigger broken after delete on genre begin delete from gone; end;
+    pragma legacy_alter_table = on; drop table gone`)
+    const result = await db
+      .transaction()
+      .execute((trx) => trx.updateTable('genre').set({ name: 'x' }).where('id', '=', 1).executeTakeFirst())
+    t.is(result.numUpdatedRows, 1n)
+    t.deepEqual(await read.execute(), [{ id: 1 }])
+  },
+)

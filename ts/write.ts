@@ -6,7 +6,8 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 
 import type { Database } from './database.ts'
-import { countOnly, executeBetweenSelects, executeReturning, planImages } from './kysely/row-images.ts'
+import { countOnly, planImages, runBetweenSelects, runPlainly, runReturning } from './kysely/row-images.ts'
+import type { Outcome, WriteConnection, WriteRun } from './kysely/row-images.ts'
 import type { ExecutionOptions } from './kysely/seam.ts'
 import { runUnlogged } from './kysely/driver.ts'
 import { native } from './native.ts'
@@ -16,43 +17,75 @@ import type { Images, Shape, TableId } from './shapes.ts'
 import { everything } from './transaction.ts'
 import type { Change, TransactionState } from './transaction.ts'
 
-/** A connection that a write runs on. */
-export interface WriteConnection {
-  readonly database: Database
-  readonly real: DatabaseConnection
-  readonly state: TransactionState
+/**
+ * A write on its way. Whoever began it executes `compiled` himself, without a function of ours in between: an error's stack
+ * has room for few frames besides the caller's.
+ */
+export interface Write {
+  readonly compiled: CompiledQuery
+  /** Invalidates what was changed, and gives what the caller is to get. */
+  done(result: QueryResult<unknown>): Promise<QueryResult<unknown>>
+  /** Throws what the caller is to hear, unless the statement could be executed after all. */
+  failed(error: unknown): Promise<QueryResult<unknown>>
 }
 
 /**
- * Executes a write and invalidates what it can have changed: at once when it commits by itself, else with the commit.
+ * Begins a write: what it has changed is invalidated at once when it commits by itself, else with the commit.
+ * NOTE: a promise only where something has to be asked first, or a later statement would overtake this one.
  */
-export async function writeOnConnection(
+export function beginWrite(
   connection: WriteConnection,
   compiled: CompiledQuery,
   options: ExecutionOptions,
-): Promise<QueryResult<unknown>> {
-  const { database, real, state } = connection
+): Write | Promise<Write> {
+  const { database, state } = connection
   if (state.settingsChanged || database.settingsChanged) {
-    return writeAnything(connection, 'a setting that was changed', () => real.executeQuery(compiled, options))
+    const changes = [everything('a setting that was changed')]
+    return writeOf(
+      connection,
+      runPlainly(compiled, () => Promise.resolve(undefined)),
+      () => changes,
+    )
   }
   const shape = database.currentShape(compiled.sql)
   // By the time they are needed the caller may have changed its objects.
   const parameters = copyEncoded(encodeOrNothing(compiled.parameters))
   const plan = state.schemaChanged || state.uncertain ? undefined : planImages(database, shape)
-  let outcome: { readonly result: QueryResult<unknown>; readonly images: Images | undefined }
-  try {
-    if (plan?.mode === 'returning') outcome = await executeReturning(connection, plan, compiled, options)
-    else if (plan?.mode === 'select') outcome = await executeBetweenSelects(connection, plan, compiled, options)
-    else {
-      const result = await real.executeQuery(compiled, options)
-      outcome = { result, images: plan === undefined ? undefined : await countOnly(connection, result) }
-    }
-  } catch (error) {
-    if (mayHaveHappened(database, error)) await settle(connection, changesOf(database, shape, parameters, undefined))
-    throw error
+  const changes = (images: Images | undefined): readonly Change[] => changesOf(database, shape, parameters, images)
+  if (plan?.mode === 'select') {
+    return runBetweenSelects(connection, plan, compiled).then((run) => writeOf(connection, run, changes))
   }
-  await settle(connection, changesOf(database, shape, parameters, outcome.images))
-  return outcome.result
+  const run =
+    plan?.mode === 'returning'
+      ? runReturning(connection, plan, compiled, options)
+      : runPlainly(compiled, (result) =>
+          plan === undefined ? Promise.resolve(undefined) : countOnly(connection, result),
+        )
+  return writeOf(connection, run, changes)
+}
+
+function writeOf(
+  connection: WriteConnection,
+  run: WriteRun,
+  changes: (images: Images | undefined) => readonly Change[],
+): Write {
+  const settled = async (outcome: Promise<Outcome>): Promise<QueryResult<unknown>> => {
+    let result: QueryResult<unknown>
+    let images: Images | undefined
+    try {
+      ;({ result, images } = await outcome)
+    } catch (error) {
+      if (mayHaveHappened(connection.database, error)) await settle(connection, changes(undefined))
+      throw error
+    }
+    await settle(connection, changes(images))
+    return result
+  }
+  return {
+    compiled: run.compiled,
+    done: (result) => settled(run.done(result)),
+    failed: (error) => settled(run.failed(error)),
+  }
 }
 
 /** Executes something that nobody can know the effects of. */

@@ -6,10 +6,10 @@ import type { Database } from '../database.ts'
 import { dropForPeers, leaveConnection, useConnection } from '../peers.ts'
 import { readOnConnection } from '../read.ts'
 import type { ReadRequest, RootRead } from '../read.ts'
-import type { ControlShape, ReadShape, Shape } from '../shapes.ts'
+import type { ControlShape, Shape } from '../shapes.ts'
 import { everything } from '../transaction.ts'
 import type { TransactionState } from '../transaction.ts'
-import { changeSchema, flush, writeAnything, writeOnConnection } from '../write.ts'
+import { beginWrite, changeSchema, flush, writeAnything } from '../write.ts'
 import { runUnlogged } from './driver.ts'
 import { tablesOf } from './node-tables.ts'
 import type { ExecutionOptions } from './seam.ts'
@@ -90,13 +90,13 @@ export class WatchedConnection implements ProxyHandler<object> {
     const run = (): Promise<QueryResult<unknown>> => real.executeQuery(compiled, options)
     const shape = database.shape(compiled.sql)
     try {
-      switch (shape?.kind) {
-        case undefined:
-          if (compiled.query.kind === 'SelectQueryNode') return await real.executeQuery(compiled, options)
-          if (state.inTransaction) state.uncertain = true
-          return await writeAnything(this, 'nothing is known of the database', run)
+      if (shape === undefined) {
+        if (compiled.query.kind === 'SelectQueryNode') return await real.executeQuery(compiled, options)
+        if (state.inTransaction) state.uncertain = true
+        return await writeAnything(this, 'nothing is known of the database', run)
+      }
+      switch (this.#kindOf(shape, compiled)) {
         case 'read': {
-          if (this.#noteRead(shape.read!, compiled)) return await writeOnConnection(this, compiled, options)
           const rootRead = this.#rootRead
           if (rootRead === undefined) return await this.#readPlainly(compiled, run)
           const usable = state.bypass === undefined
@@ -104,8 +104,17 @@ export class WatchedConnection implements ProxyHandler<object> {
           if (usable && rootRead !== 'bypassed') rootRead.fill(database, result)
           return result
         }
-        case 'write':
-          return await writeOnConnection(this, compiled, options)
+        case 'write': {
+          const begun = beginWrite(this, compiled, options)
+          const write = begun instanceof Promise ? await begun : begun
+          let result: QueryResult<unknown>
+          try {
+            result = await real.executeQuery(write.compiled, options)
+          } catch (error) {
+            return await write.failed(error)
+          }
+          return await write.done(result)
+        }
         case 'ddl':
           return await changeSchema(this, run)
         case 'control':
@@ -133,14 +142,15 @@ export class WatchedConnection implements ProxyHandler<object> {
     }
   }
 
-  /** What a read does besides reading. True: it may write. */
-  #noteRead(read: ReadShape, compiled: CompiledQuery): boolean {
+  /** What a statement is to be treated as; notes what a read does besides reading. */
+  #kindOf({ kind, read }: Shape, compiled: CompiledQuery): Shape['kind'] {
+    if (kind !== 'read' || read === undefined) return kind
     if (read.locks) this.state.stopUsing('lock')
     if (read.session) {
       const name = /set_config\s*\(\s*'([^']*)'/i.exec(compiled.sql)?.[1] ?? 'set_config'
       this.#sessionChanged(name, /,\s*true\s*\)/i.test(compiled.sql))
     }
-    return read.writes
+    return read.writes ? 'write' : 'read'
   }
 
   #readPlainly(compiled: CompiledQuery, run: () => Promise<QueryResult<unknown>>): Promise<QueryResult<unknown>> {

@@ -210,18 +210,15 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
     const { execution, plugins, provide, options } = request
     const database = this.#databases.of(request.root, request.executor)
     const connect = (rootRead?: RootRead): Promise<T> =>
-      provide(async (real) => {
+      provide((real) => {
         const connection = new WatchedConnection(
           database,
           real,
           (compiled) => this.#request(compiled, plugins),
           rootRead,
         )
-        try {
-          return await consumer(connection.proxy)
-        } finally {
-          connection.release()
-        }
+        // NOTE: not async, for the same reason.
+        return consumer(connection.proxy).finally(() => connection.release())
       }, options)
     if (execution !== undefined && !database.destroyed && this.#wantsRead(execution)) {
       const serve = (result: QueryResult<unknown>): Promise<T> => consumer(new CachedConnection(result))

@@ -14,13 +14,15 @@ import type { ExecutionOptions } from './seam.ts'
 
 type Row = Record<string, unknown>
 
-interface Outcome {
+/** What a write came to. */
+export interface Outcome {
   readonly result: QueryResult<unknown>
   /** undefined: none could be had, what the text tells must do */
   readonly images: Images | undefined
 }
 
-interface ImageConnection {
+/** A connection that a write runs on. */
+export interface WriteConnection {
   readonly database: Database
   readonly real: DatabaseConnection
   readonly state: TransactionState
@@ -52,27 +54,57 @@ export function planImages(database: Database, shape: Shape): ImagePlan | undefi
   return plan
 }
 
-/** Executes a text that returns the changed rows instead of the caller's, and gives the caller what is its. */
-export async function executeReturning(
-  { database, real, state }: ImageConnection,
+/** A write on its way: what to execute, and what to make of the answer. Whoever began it executes it. */
+export interface WriteRun {
+  /** the caller's statement, or one that also tells the changed rows */
+  readonly compiled: CompiledQuery
+  done(result: QueryResult<unknown>): Promise<Outcome>
+  /** Throws what the caller is to hear, unless the statement could be executed after all. */
+  failed(error: unknown): Promise<Outcome>
+}
+
+/** The caller's statement as it is. */
+export function runPlainly(
+  compiled: CompiledQuery,
+  imagesOf: (result: QueryResult<unknown>) => Promise<Images | undefined>,
+): WriteRun {
+  return {
+    compiled,
+    done: async (result) => ({ result, images: await imagesOf(result) }),
+    failed: rethrow,
+  }
+}
+
+/** A text that returns the changed rows instead of the caller's; gives the caller what is its. */
+export function runReturning(
+  connection: WriteConnection,
   plan: ImagePlan,
   compiled: CompiledQuery,
   options: ExecutionOptions,
-): Promise<Outcome> {
+): WriteRun {
+  const { database, real, state } = connection
   const sqlite = database.known!.dialect === 'sqlite'
-  let result: QueryResult<unknown>
-  try {
-    result = await real.executeQuery(Object.freeze({ ...compiled, sql: plan.sql! }), options)
-  } catch (error) {
-    if ((sqlite || !state.inTransaction) && isOurs(error)) {
-      // The facts may be older than the table. The statement had no effect; as the caller wrote it, it may be right.
-      const plain = await real.executeQuery(compiled, options)
-      database.schemaChanged('the facts are older than a table')
-      return { result: plain, images: undefined }
-    }
-    tellOfCallersText(error, plan, compiled)
-    throw error
+  return {
+    compiled: Object.freeze({ ...compiled, sql: plan.sql! }),
+    done: (result) => returned(connection, plan, result),
+    async failed(error) {
+      if ((sqlite || !state.inTransaction) && isOurs(error)) {
+        // The facts may be older than the table. The statement had no effect; as the caller wrote it, it may be right.
+        const result = await real.executeQuery(compiled, options)
+        database.schemaChanged('the facts are older than a table')
+        return { result, images: undefined }
+      }
+      tellOfCallersText(error, plan, compiled)
+      throw error
+    },
   }
+}
+
+async function returned(
+  { database, real }: WriteConnection,
+  plan: ImagePlan,
+  result: QueryResult<unknown>,
+): Promise<Outcome> {
   const rows = result.rows as Row[]
   const images = rows.map((row) => imageOf(row, plan))
   if (plan.counted) {
@@ -83,7 +115,7 @@ export async function executeReturning(
     }
   }
   const stripped = plan.callerReturns ? rows.map(strip) : []
-  if (!sqlite || plan.callerReturns) {
+  if (database.known!.dialect !== 'sqlite' || plan.callerReturns) {
     return { result: { ...result, rows: stripped }, images: { affected: rows.length, rows: images } }
   }
   // A SQLite driver answers a statement that returns rows with these instead of the counts.
@@ -102,36 +134,63 @@ export async function executeReturning(
  * SQLite: the old image by a SELECT before, the new one by a SELECT after, the caller's text untouched in between. All
  * three in one write transaction, or another connection's commit could come between an image and its write.
  */
-export async function executeBetweenSelects(
-  { real, state }: ImageConnection,
+export async function runBetweenSelects(
+  { real, state }: WriteConnection,
   plan: ImagePlan,
   compiled: CompiledQuery,
-  options: ExecutionOptions,
-): Promise<Outcome> {
+): Promise<WriteRun> {
   // NOTE: an insert is read again by its row number; nothing has to hold between the two.
   const own = !state.inTransaction && plan.before !== undefined
   if (own) await runUnlogged(real, 'begin immediate')
-  // Inside a caller's transaction that has not written yet, a SELECT first would pin a snapshot, and the write after it
-  // could then fail where it would not have failed alone. A write that matches no row takes the lock instead.
-  else if (state.held.length === 0 && plan.lock !== undefined) await runUnlogged(real, plan.lock)
-  let outcome: Outcome
-  try {
-    const old = plan.before === undefined ? undefined : await selectOld(real, plan.before, compiled)
-    const result = await real.executeQuery(compiled, options)
-    outcome = { result, images: await imagesAfter(real, plan, old, result) }
-  } catch (error) {
-    // NOTE: commit, not rollback. By itself the statement would have kept what OR FAIL keeps of a failed one.
-    if (own) await runUnlogged(real, 'commit').catch(() => rollback(real))
-    throw error
+  else if (state.held.length === 0 && plan.lock !== undefined && !(await takeLock(real, plan.lock))) {
+    return runPlainly(compiled, () => Promise.resolve(undefined))
   }
-  if (!own) return outcome
+  const old = plan.before === undefined ? undefined : await selectOld(real, plan.before, compiled)
+  return {
+    compiled,
+    async done(result) {
+      const images = await imagesAfter(real, plan, old, result)
+      if (own) await commitOrRollBack(real)
+      return { result, images }
+    },
+    async failed(error) {
+      // NOTE: commit, not rollback. By itself the statement would have kept what OR FAIL keeps of a failed one.
+      try {
+        if (own) await commitOrRollBack(real)
+      } catch {
+        // What the caller is to hear is why its statement failed.
+      }
+      throw error
+    },
+  }
+}
+
+/**
+ * Inside a caller's transaction that has not written yet, a SELECT first would pin a snapshot, and the write after it could
+ * then fail where it would not have failed alone. A write that matches no row takes the lock instead.
+ */
+async function takeLock(real: DatabaseConnection, lock: string): Promise<boolean> {
+  try {
+    await runUnlogged(real, lock)
+    return true
+  } catch {
+    // A trigger of another kind of write may be broken, which is nothing to the caller's.
+    return false
+  }
+}
+
+async function commitOrRollBack(real: DatabaseConnection): Promise<void> {
   try {
     await runUnlogged(real, 'commit')
   } catch (error) {
-    await rollback(real)
+    // Some failures have rolled back already; then there is nothing to do.
+    await runUnlogged(real, 'rollback').catch(() => undefined)
     throw error
   }
-  return outcome
+}
+
+function rethrow(error: unknown): Promise<never> {
+  return Promise.reject(error)
 }
 
 /** The rows that the write will meet; undefined if they cannot be read, for which the caller's write must not suffer. */
@@ -177,13 +236,8 @@ async function updated(real: DatabaseConnection, plan: ImagePlan, old: readonly 
   return old.map((row) => ({ ...imageOf(row, plan, 'old'), ...imageOf(news.get(row[ROW]) ?? {}, plan, 'new') }))
 }
 
-async function rollback(real: DatabaseConnection): Promise<void> {
-  // Some failures have rolled back already; then there is nothing to do.
-  await runUnlogged(real, 'rollback').catch(() => undefined)
-}
-
 /** What is known of the rows of a write that no image was asked of: whether there were any. */
-export async function countOnly({ database, real }: ImageConnection, result: QueryResult<unknown>): Promise<Images> {
+export async function countOnly({ database, real }: WriteConnection, result: QueryResult<unknown>): Promise<Images> {
   const affected = affectedBy(result)
   if (affected !== 0) return { affected, rows: [] }
   if (database.known!.dialect === 'postgres') return { affected, rows: [], none: true }
