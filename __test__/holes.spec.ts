@@ -76,7 +76,7 @@ for (const database of databases) {
     for (const value of ['Jazz', 'b', 'c']) await named(value).execute()
     await other.selectFrom('artist').selectAll().cache().execute()
     // The second writer is held before its statement; the first one writes; a reader caches what is between.
-    const gate = recorder.hold(/^(?:begin|update|with)/i, 'before')
+    const gate = recorder.hold(/^(?:savepoint|update|with)/i, 'before')
     const second = other.updateTable('genre').set({ name: 'c' }).where('id', '=', 1).execute()
     await gate.reached
     await db.updateTable('genre').set({ name: 'b' }).where('id', '=', 1).execute()

@@ -557,3 +557,18 @@ for (const database of databases) {
     })
   }
 }
+
+test.serial('postgres: what a read-only transaction refuses, it refuses in the words of the statement', async (t) => {
+  const postgres = databases.find(({ name }) => name === 'postgres')!
+  const { db, plain } = await postgres.open(t)
+  await db.selectFrom('track').select('id').where('genre_id', '=', 1).cache().execute()
+  const refusal = async (on: Kysely<DB>) => {
+    const refused = on.transaction().execute(async (trx) => {
+      await sql`set transaction read only`.execute(trx)
+      await trx.updateTable('track').set({ genre_id: 2 }).where('album_id', '=', 1).execute()
+    })
+    const { message, code } = (await t.throwsAsync(refused)) as Error & { code?: unknown }
+    return { message, code }
+  }
+  t.deepEqual(await refusal(db), await refusal(plain))
+})

@@ -4,13 +4,13 @@ import type { ConnectionProvider, DatabaseConnection, QueryExecutor } from 'kyse
 import type { Config } from './config.ts'
 import { CacheopsError } from './errors.ts'
 import type { Events } from './events.ts'
-import { dialectOf, runUnlogged, unsupported } from './kysely/driver.ts'
+import { dialectOf, learnDrivers, runUnlogged, unsupported } from './kysely/driver.ts'
 import { introspect } from './kysely/introspect.ts'
 import type { DatabaseFacts, DialectName, RunSql } from './kysely/introspect.ts'
 import { Names } from './kysely/names.ts'
 import type { Provide } from './kysely/seam.ts'
 import { BindCode, native } from './native.ts'
-import type { DatabaseHandle, StoreHandle } from './native.ts'
+import type { Announcement, DatabaseHandle, StoreHandle } from './native.ts'
 import { encode, encodeContext, takeKey, UnencodableParameter } from './parameters.ts'
 import { joinPeers } from './peers.ts'
 import { Profiles } from './profiles.ts'
@@ -37,6 +37,14 @@ const FACTS_ATTEMPTS = 5
 /** No epoch of the core. */
 const NOT_READ = -1
 
+/** What is made of a text that cannot even be planned: it may write anything. */
+const UNPLANNED: Shape = {
+  id: -1,
+  parameters: 0,
+  kind: 'unparsed',
+  unparsed: { read: false, detail: 'it could not be planned' },
+}
+
 /** A shape may be in use across an `await` when it leaves the cache, so its memory goes when nobody can use it any more. */
 const released = new FinalizationRegistry<number>((id) => native.release(id))
 
@@ -54,6 +62,8 @@ export class Database {
   /** It decides which table a name means: not even `vary` can cover that. */
   namesChanged = false
 
+  /** SQLite: its driver has told how many rows a write changed, so that 0 means none. */
+  driverCounts = false
   /** The Kysely instance was destroyed: its next query asks for a connection, and hears so. */
   destroyed = false
 
@@ -115,6 +125,7 @@ export class Database {
   async #load(provide: Provide): Promise<void> {
     const dialect = dialectOf(this.#executor.adapter)
     try {
+      if (dialect === 'sqlite') await learnDrivers()
       await provide((connection) => this.#introspect(dialect, connection))
     } catch (error) {
       if (error instanceof CacheopsError && error.code === 'CACHEOPS_UNSUPPORTED_DATABASE') throw error
@@ -183,7 +194,13 @@ export class Database {
   }
 
   #prepare(sql: string, handle: DatabaseHandle): Shape {
-    const shape = JSON.parse(native.prepare(handle, sql)) as Shape
+    let shape: Shape
+    try {
+      shape = JSON.parse(native.prepare(handle, sql)) as Shape
+    } catch (error) {
+      this.instance.events.fault(error, 'planning a text')
+      return UNPLANNED
+    }
     released.register(shape, shape.id)
     this.#shapes.set(sql, shape)
     return shape
@@ -231,14 +248,34 @@ export class Database {
     this.#report(() => native.invalidateDatabase(this.#known!.handle, reason))
   }
 
+  /**
+   * Announces changes that may become visible from now on: whoever invalidates before they are drops them as well.
+   * Undefined before anything is known of the database.
+   */
+  announce(changes: readonly Change[]): Announcement | undefined {
+    const handle = this.#known?.handle
+    if (handle === undefined || changes.length === 0) return undefined
+    const all = changes.some((change) => 'everything' in change)
+    // NOTE: what is no list of changes stands for everything.
+    return native.announceChanges(handle, all ? 'everything' : join(changes))
+  }
+
+  /** Takes an announcement back: the changes have not happened. */
+  retract(announced: Announcement | undefined): void {
+    if (announced !== undefined) native.retract(this.#known!.handle, announced)
+  }
+
   /** Drops what changes can affect. They have been committed, or may have been. */
-  invalidate(changes: readonly Change[]): void {
-    if (changes.length === 0) return
+  invalidate(changes: readonly Change[], announced?: Announcement): void {
+    if (changes.length === 0 && announced === undefined) return
     const handle = this.#known?.handle
     const all = changes.find((change) => 'everything' in change)
     if (handle === undefined) native.invalidateStore(this.instance.storeHandle)
-    else if (all !== undefined) this.#report(() => native.invalidateDatabase(handle, all.everything))
-    else this.#report(() => native.invalidate(handle, join(changes)))
+    else if (all === undefined) this.#report(() => native.invalidate(handle, join(changes), announced))
+    else {
+      this.#report(() => native.invalidateDatabase(handle, all.everything))
+      this.retract(announced)
+    }
   }
 
   #report(drop: () => string): void {

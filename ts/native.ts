@@ -6,6 +6,8 @@ import { CacheopsError } from './errors.ts'
 export type StoreHandle = number & { readonly __store?: never }
 /** A database within a store. */
 export type DatabaseHandle = number & { readonly __database?: never }
+/** A write that others must reckon with, until it is invalidated. */
+export type Announcement = number & { readonly __announcement?: never }
 /** One SQL text, planned. */
 export type ShapeHandle = number & { readonly __shape?: never }
 
@@ -32,7 +34,12 @@ export interface Native {
   change(shape: ShapeHandle, length: number, imagesJson: string | null): string
   rowChange(database: DatabaseHandle, schema: string, table: string, columnsJson: string, length: number): string
   tableChange(database: DatabaseHandle, schema: string, table: string, reason: string): string
-  invalidate(database: DatabaseHandle, changesJson: string): string
+  /** a write that may become visible from now on, with the parameters in the scratch; gives what takes it back */
+  announce(shape: ShapeHandle, length: number): Announcement
+  announceChanges(database: DatabaseHandle, changesJson: string): Announcement
+  /** it has not happened */
+  retract(database: DatabaseHandle, announced: Announcement): void
+  invalidate(database: DatabaseHandle, changesJson: string, announced?: Announcement): string
   invalidateDatabase(database: DatabaseHandle, reason: string): string
   invalidateStore(store: StoreHandle): void
   explain(shape: ShapeHandle, length: number): string

@@ -106,14 +106,9 @@ export function readAtRoot<T>(database: Database, request: ReadRequest, access: 
   return follow(database, request, access, decision, start)
 }
 
-async function readWithFacts<T>(
-  database: Database,
-  request: ReadRequest,
-  access: RootAccess<T>,
-  start: number,
-): Promise<T> {
-  await database.ready(access.provide)
-  return follow(database, request, access, decideAtRoot(database, request), start)
+function readWithFacts<T>(database: Database, request: ReadRequest, access: RootAccess<T>, start: number): Promise<T> {
+  const decided = (): Promise<T> => follow(database, request, access, decideAtRoot(database, request), start)
+  return database.ready(access.provide).then(decided)
 }
 
 function follow<T>(
@@ -133,76 +128,89 @@ function follow<T>(
   return access.serve(copyOf(kept))
 }
 
-async function readMissed<T>(
+function readMissed<T>(
   database: Database,
   request: ReadRequest,
+  access: RootAccess<T>,
+  decision: Cacheable,
+  start: number,
+): Promise<T> {
+  const leader = inflightOf(database).get(decision.bound.key)
+  // NOTE: only a read whose stamps are those of now may be joined. One that began before a write which has returned
+  // meanwhile would answer with what was there before.
+  if (leader !== undefined && leader.bound.token === decision.bound.token) {
+    return join(database, request, access, decision, start, leader)
+  }
+  return fillFromDatabase(database, access, decision, start)
+}
+
+async function join<T>(
+  database: Database,
+  request: ReadRequest,
+  access: RootAccess<T>,
+  decision: Cacheable,
+  start: number,
+  leader: Miss,
+): Promise<T> {
+  const kept = await outcomeOf(leader, request.signal)
+  if (kept !== undefined) {
+    report(database, decision, true, 'joined', start)
+    return access.serve(copyOf(kept))
+  }
+  // The leader failed, was aborted, or read what cannot be kept: ask for oneself, under stamps of now. So does a caller
+  // that has stopped waiting, for Kysely to tell it so.
+  const again = decideAtRoot(database, request)
+  if ('reason' in again) return follow(database, request, access, again, start)
+  return fillFromDatabase(database, access, again, start)
+}
+
+/** NOTE: not async, for an error's stack has room for few frames besides the caller's. */
+function fillFromDatabase<T>(
+  database: Database,
   access: RootAccess<T>,
   decision: Cacheable,
   start: number,
 ): Promise<T> {
   const inflight = inflightOf(database)
-  const leader = inflight.get(decision.bound.key)
-  // NOTE: only a read whose stamps are those of now may be joined. One that began before a write which has returned
-  // meanwhile would answer with what was there before.
-  if (leader !== undefined && leader.bound.token === decision.bound.token) {
-    const kept = await outcomeOf(leader, request.signal)
-    if (kept !== undefined) {
-      report(database, decision, true, 'joined', start)
-      return access.serve(copyOf(kept))
-    }
-    // The leader failed, was aborted, or read what cannot be kept: ask for oneself, under stamps of now. So does a caller
-    // that has stopped waiting, for Kysely to tell it so.
-    const again = decideAtRoot(database, request)
-    if ('reason' in again) return follow(database, request, access, again, start)
-    return fillFromDatabase(database, inflight, access, again, start)
-  }
-  return fillFromDatabase(database, inflight, access, decision, start)
-}
-
-async function fillFromDatabase<T>(
-  database: Database,
-  inflight: Map<string, Miss>,
-  access: RootAccess<T>,
-  decision: Cacheable,
-  start: number,
-): Promise<T> {
   const { key } = decision.bound
   const miss = new Miss(decision.bound, decision.timeout)
   inflight.set(key, miss)
-  try {
-    return await access.connect(miss)
-  } finally {
+  return access.connect(miss).finally(() => {
     miss.abandon()
     if (inflight.get(key) === miss) inflight.delete(key)
     report(database, decision, false, miss.reason, start)
-  }
+  })
 }
 
-/** A read on a connection that somebody holds: in a transaction, or pinned. */
-export async function readOnConnection(
+/** A read on a connection that somebody holds: in a transaction, or pinned. Its result, or what is to be done with that of the database. */
+export function beginReadOnConnection(
   database: Database,
   request: ReadRequest,
   bypass: string | undefined,
-  run: () => Promise<QueryResult<unknown>>,
-): Promise<QueryResult<unknown>> {
+): KeptRead | ((result: QueryResult<unknown>) => void) {
   const { store, events } = database.instance
   const start = events.has('read') ? performance.now() : 0
   const decision: Decision =
     bypass === undefined ? decide(database, request) : { shape: undefined, op: undefined, reason: bypass }
   if ('reason' in decision) {
     report(database, { ...decision, shape: database.shape(request.compiled.sql) }, false, decision.reason, start)
-    return run()
+    return () => {}
   }
   const kept = store.lookup(decision.bound)
   if (kept !== undefined) {
     report(database, decision, true, 'hit', start)
-    return copyOf(kept)
+    return { result: copyOf(kept) }
   }
   const miss = new Miss(decision.bound, decision.timeout)
-  const result = await run()
-  miss.fill(database, result)
-  report(database, decision, false, miss.reason, start)
-  return result
+  return (result) => {
+    miss.fill(database, result)
+    report(database, decision, false, miss.reason, start)
+  }
+}
+
+/** A read that was answered from the store. */
+export interface KeptRead {
+  readonly result: QueryResult<unknown>
 }
 
 function decideAtRoot(database: Database, request: ReadRequest): Decision {

@@ -78,8 +78,15 @@ export interface ImagePlan {
   readonly callerReturns: boolean
   /** SQLite: a write that matches no row, which takes the write lock */
   readonly lock?: string
-  readonly before?: { readonly sql: string; readonly parameters: readonly [number, number] }
-  readonly after?: { readonly prefix: string; readonly suffix: string }
+  /** SQLite: reads in front of the write and behind it, with some of its parameters */
+  readonly before?: ImageSelect
+  readonly after?: ImageSelect
+}
+
+/** A read of rows that a write concerns. `parameters`: which of the write's it takes: from, to. */
+export interface ImageSelect {
+  readonly sql: string
+  readonly parameters: readonly [number, number]
 }
 
 /** Row images as the core takes them, aligned with `ImagePlan.columns` and `differs`. */

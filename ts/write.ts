@@ -6,14 +6,16 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 
 import type { Database } from './database.ts'
-import { countOnly, planImages, runBetweenSelects, runPlainly, runReturning } from './kysely/row-images.ts'
+import { planImages, runCounting, runPlainly, runReturning } from './kysely/row-images.ts'
 import type { Outcome, WriteConnection, WriteRun } from './kysely/row-images.ts'
 import type { ExecutionOptions } from './kysely/seam.ts'
 import { runUnlogged } from './kysely/driver.ts'
+import { RunBetweenSelects } from './kysely/sqlite-images.ts'
 import { native } from './native.ts'
+import type { Announcement } from './native.ts'
 import { copyEncoded, encodeOrNothing, restore } from './parameters.ts'
 import { holdForPeers } from './peers.ts'
-import type { Images, Shape, TableId } from './shapes.ts'
+import type { ImagePlan, Images, Shape, TableId } from './shapes.ts'
 import { everything } from './transaction.ts'
 import type { Change, TransactionState } from './transaction.ts'
 
@@ -23,66 +25,70 @@ import type { Change, TransactionState } from './transaction.ts'
  */
 export interface Write {
   readonly compiled: CompiledQuery
+  /** Asks what has to be asked in front of the statement; a promise that must be awaited, unless all is asked at once. */
+  before(): Promise<void> | undefined
+  /** Asks what has to be asked behind it, in the tick in which it was executed. */
+  after(): void
   /** Invalidates what was changed, and gives what the caller is to get. */
   done(result: QueryResult<unknown>): Promise<QueryResult<unknown>>
   /** Throws what the caller is to hear, unless the statement could be executed after all. */
   failed(error: unknown): Promise<QueryResult<unknown>>
 }
 
-/**
- * Begins a write: what it has changed is invalidated at once when it commits by itself, else with the commit.
- * NOTE: a promise only where something has to be asked first, or a later statement would overtake this one.
- */
-export function beginWrite(
-  connection: WriteConnection,
-  compiled: CompiledQuery,
-  options: ExecutionOptions,
-): Write | Promise<Write> {
+/** Begins a write: what it has changed is invalidated at once when it commits by itself, else with the commit. */
+export function beginWrite(connection: WriteConnection, compiled: CompiledQuery, options: ExecutionOptions): Write {
   const { database, state } = connection
   if (state.settingsChanged || database.settingsChanged) {
     const changes = [everything('a setting that was changed')]
-    return writeOf(
-      connection,
-      runPlainly(compiled, () => Promise.resolve(undefined)),
-      () => changes,
-    )
+    const announced = state.mayAutocommit ? database.announce(changes) : undefined
+    return writeOf(connection, runPlainly(compiled), () => changes, announced)
   }
   const shape = database.currentShape(compiled.sql)
+  const length = encodeOrNothing(compiled.parameters)
   // By the time they are needed the caller may have changed its objects.
-  const parameters = copyEncoded(encodeOrNothing(compiled.parameters))
+  const parameters = copyEncoded(length)
+  const announced = state.mayAutocommit ? native.announce(shape.id, length) : undefined
   const plan = state.schemaChanged || state.uncertain ? undefined : planImages(database, shape)
-  const changes = (images: Images | undefined): readonly Change[] => changesOf(database, shape, parameters, images)
-  if (plan?.mode === 'select') {
-    return runBetweenSelects(connection, plan, compiled).then((run) => writeOf(connection, run, changes))
-  }
-  const run =
-    plan?.mode === 'returning'
-      ? runReturning(connection, plan, compiled, options)
-      : runPlainly(compiled, (result) =>
-          plan === undefined ? Promise.resolve(undefined) : countOnly(connection, result),
-        )
-  return writeOf(connection, run, changes)
+  const run = runOf(connection, plan, compiled, options)
+  return writeOf(connection, run, (images) => changesOf(database, shape, parameters, images), announced)
+}
+
+function runOf(
+  connection: WriteConnection,
+  plan: ImagePlan | undefined,
+  compiled: CompiledQuery,
+  options: ExecutionOptions,
+): WriteRun {
+  if (plan === undefined) return runPlainly(compiled)
+  if (plan.mode === 'returning') return runReturning(connection, plan, compiled, options)
+  if (plan.mode === 'select') return new RunBetweenSelects(connection, plan, compiled)
+  return runCounting(connection, compiled)
 }
 
 function writeOf(
   connection: WriteConnection,
   run: WriteRun,
   changes: (images: Images | undefined) => readonly Change[],
+  announced: Announcement | undefined,
 ): Write {
+  const { database } = connection
   const settled = async (outcome: Promise<Outcome>): Promise<QueryResult<unknown>> => {
     let result: QueryResult<unknown>
     let images: Images | undefined
     try {
       ;({ result, images } = await outcome)
     } catch (error) {
-      if (mayHaveHappened(connection.database, error)) await settle(connection, changes(undefined))
+      if (mayHaveHappened(database, error)) await settle(connection, changes(undefined), announced)
+      else database.retract(announced)
       throw error
     }
-    await settle(connection, changes(images))
+    await settle(connection, changes(images), announced)
     return result
   }
   return {
     compiled: run.compiled,
+    before: () => run.before?.(),
+    after: () => run.after?.(),
     done: (result) => settled(run.done(result)),
     failed: (error) => settled(run.failed(error)),
   }
@@ -98,10 +104,11 @@ export async function writeAnything(
   const { database } = connection
   const changes =
     tables.length === 0 ? [everything(reason)] : tables.map((table) => tableChange(database, table, reason))
+  const announced = connection.state.mayAutocommit ? database.announce(changes) : undefined
   try {
     return await run()
   } finally {
-    await settle(connection, changes)
+    await settle(connection, changes, announced)
   }
 }
 
@@ -111,22 +118,30 @@ export async function changeSchema(
   run: () => Promise<QueryResult<unknown>>,
 ): Promise<QueryResult<unknown>> {
   const { database, state } = connection
+  const changes = [everything('the schema was changed')]
+  const announced = state.mayAutocommit ? database.announce(changes) : undefined
   try {
     return await run()
   } finally {
+    database.retract(announced)
     if (state.inTransaction) {
       state.schemaChanged = true
-      state.hold([everything('the schema was changed')])
+      state.hold(changes)
     }
-    holdForPeers(database, [everything('the schema was changed')])
-    if (state.mode !== 'open' || state.uncertain) database.schemaChanged('the schema was changed')
+    holdForPeers(database, changes)
+    if (state.mayAutocommit) database.schemaChanged('the schema was changed')
   }
 }
 
 /** Makes held changes come true, after a commit or where nobody knows. */
-export function flush(database: Database, held: readonly Change[], schemaChanged: boolean): void {
+export function flush(
+  database: Database,
+  held: readonly Change[],
+  schemaChanged: boolean,
+  announced?: Announcement,
+): void {
   if (schemaChanged) database.schemaChanged('the schema was changed')
-  database.invalidate(held)
+  database.invalidate(held, announced)
 }
 
 /** A change of a whole table. */
@@ -137,12 +152,17 @@ export function tableChange(database: Database, table: TableId, reason: string):
     : { json: native.tableChange(handle, table.schema, table.name, reason) }
 }
 
-async function settle(connection: WriteConnection, changes: readonly Change[]): Promise<void> {
+async function settle(
+  connection: WriteConnection,
+  changes: readonly Change[],
+  announced: Announcement | undefined,
+): Promise<void> {
   const { database, real, state } = connection
   if (state.mode === 'opaque' && database.known?.dialect === 'postgres') await lookIntoDriver(real, state)
   if (state.inTransaction) state.hold(changes)
   holdForPeers(database, changes)
-  if (state.mayAutocommit) database.invalidate(changes)
+  if (state.mayAutocommit) database.invalidate(changes, announced)
+  else database.retract(announced)
 }
 
 /**

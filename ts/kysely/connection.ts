@@ -4,9 +4,10 @@ import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 
 import type { Database } from '../database.ts'
 import { dropForPeers, leaveConnection, useConnection } from '../peers.ts'
-import { readOnConnection } from '../read.ts'
-import type { ReadRequest, RootRead } from '../read.ts'
+import { beginReadOnConnection } from '../read.ts'
+import type { KeptRead, ReadRequest, RootRead } from '../read.ts'
 import type { ControlShape, Shape } from '../shapes.ts'
+import type { Announcement } from '../native.ts'
 import { everything } from '../transaction.ts'
 import type { TransactionState } from '../transaction.ts'
 import { beginWrite, changeSchema, flush, writeAnything } from '../write.ts'
@@ -88,7 +89,7 @@ export class WatchedConnection implements ProxyHandler<object> {
   async executeQuery(compiled: CompiledQuery, options?: ExecutionOptions): Promise<QueryResult<any>> {
     const { database, state, real } = this
     const run = (): Promise<QueryResult<unknown>> => real.executeQuery(compiled, options)
-    const shape = database.shape(compiled.sql)
+    const shape = database.known === undefined ? undefined : database.currentShape(compiled.sql)
     try {
       if (shape === undefined) {
         if (compiled.query.kind === 'SelectQueryNode') return await real.executeQuery(compiled, options)
@@ -97,19 +98,21 @@ export class WatchedConnection implements ProxyHandler<object> {
       }
       switch (this.#kindOf(shape, compiled)) {
         case 'read': {
-          const rootRead = this.#rootRead
-          if (rootRead === undefined) return await this.#readPlainly(compiled, run)
-          const usable = state.bypass === undefined
+          const read = this.#beginRead(compiled)
+          if (typeof read !== 'function') return read.result
           const result = await real.executeQuery(compiled, options)
-          if (usable && rootRead !== 'bypassed') rootRead.fill(database, result)
+          read(result)
           return result
         }
         case 'write': {
-          const begun = beginWrite(this, compiled, options)
-          const write = begun instanceof Promise ? await begun : begun
+          const write = beginWrite(this, compiled, options)
+          const waits = write.before()
+          if (waits !== undefined) await waits
           let result: QueryResult<unknown>
           try {
-            result = await real.executeQuery(write.compiled, options)
+            const executed = real.executeQuery(write.compiled, options)
+            write.after()
+            result = await executed
           } catch (error) {
             return await write.failed(error)
           }
@@ -128,7 +131,6 @@ export class WatchedConnection implements ProxyHandler<object> {
         case 'inert':
           return await real.executeQuery(compiled, options)
         case 'unparsed':
-          if (shape.unparsed!.read) return await this.#readPlainly(compiled, run)
           return await this.#writeUnparsed(shape, compiled, run)
         default:
           return await writeAnything(this, 'a statement of an unknown kind', run)
@@ -143,7 +145,8 @@ export class WatchedConnection implements ProxyHandler<object> {
   }
 
   /** What a statement is to be treated as; notes what a read does besides reading. */
-  #kindOf({ kind, read }: Shape, compiled: CompiledQuery): Shape['kind'] {
+  #kindOf({ kind, read, unparsed }: Shape, compiled: CompiledQuery): Shape['kind'] {
+    if (unparsed?.read === true) return 'read'
     if (kind !== 'read' || read === undefined) return kind
     if (read.locks) this.state.stopUsing('lock')
     if (read.session) {
@@ -153,8 +156,12 @@ export class WatchedConnection implements ProxyHandler<object> {
     return read.writes ? 'write' : 'read'
   }
 
-  #readPlainly(compiled: CompiledQuery, run: () => Promise<QueryResult<unknown>>): Promise<QueryResult<unknown>> {
-    return readOnConnection(this.database, this.#requestOf(compiled), this.state.bypass, run)
+  #beginRead(compiled: CompiledQuery): KeptRead | ((result: QueryResult<unknown>) => void) {
+    const { database, state } = this
+    const rootRead = this.#rootRead
+    if (rootRead === undefined) return beginReadOnConnection(database, this.#requestOf(compiled), state.bypass)
+    if (rootRead === 'bypassed' || state.bypass !== undefined) return () => {}
+    return (result) => rootRead.fill(database, result)
   }
 
   #writeUnparsed(
@@ -202,10 +209,13 @@ export class WatchedConnection implements ProxyHandler<object> {
     const { database, state } = this
     const sqlite = database.known!.dialect === 'sqlite'
     if (control.verb === 'commit') return this.#commit(control.chain === true, run)
+    // SQLite: releasing the savepoint that began the transaction commits it.
+    const announced = control.verb === 'release' && sqlite ? database.announce(state.held) : undefined
     let result: QueryResult<unknown>
     try {
       result = await run()
     } catch (error) {
+      database.retract(announced)
       if (control.verb === 'rollback') flush(database, state.end('uncertain'), false)
       throw error
     }
@@ -230,7 +240,8 @@ export class WatchedConnection implements ProxyHandler<object> {
         break
       case 'release':
         state.releaseSavepoint(control.name ?? '')
-        if (state.releasedAll) this.#flushHeld('none')
+        if (state.releasedAll) this.#flushHeld('none', announced)
+        else database.retract(announced)
         break
       default:
         state.hold([everything('a transaction that is finished elsewhere')])
@@ -241,24 +252,25 @@ export class WatchedConnection implements ProxyHandler<object> {
 
   async #commit(chain: boolean, run: () => Promise<QueryResult<unknown>>): Promise<QueryResult<unknown>> {
     const { database, state } = this
+    const announced = database.announce(state.held)
     let result: QueryResult<unknown>
     try {
       result = await run()
     } catch (error) {
       // Committed or not: nobody knows. What is dropped too much is only slow.
-      flush(database, state.held, state.schemaChanged)
+      flush(database, state.held, state.schemaChanged, announced)
       // SQLite leaves the transaction open when its COMMIT fails; PostgreSQL never does.
       if (database.known?.dialect !== 'sqlite') state.end('uncertain')
       throw error
     }
-    this.#flushHeld(chain ? 'open' : 'none')
+    this.#flushHeld(chain ? 'open' : 'none', announced)
     return result
   }
 
-  #flushHeld(next: 'none' | 'open' | 'uncertain'): void {
+  #flushHeld(next: 'none' | 'open' | 'uncertain', announced?: Announcement): void {
     const { database, state } = this
     const { schemaChanged } = state
-    flush(database, state.end(next), schemaChanged)
+    flush(database, state.end(next), schemaChanged, announced)
   }
 
   /** A method that only the driver knows: it may begin a transaction, or end the one that is open. */
@@ -270,14 +282,16 @@ export class WatchedConnection implements ProxyHandler<object> {
   }
 
   async #endByDriver(method: (...args: unknown[]) => unknown, args: unknown[]): Promise<unknown> {
-    const { state, real } = this
+    const { database, state, real } = this
     const id = state.transactionId
+    const announced = database.announce(state.held)
     try {
       return await method.apply(real, args)
     } finally {
       const fate = id === undefined ? undefined : await this.#fateOf(id)
+      if (fate === 'aborted' || fate === 'in progress') database.retract(announced)
       if (fate === 'aborted') state.end()
-      else if (fate !== 'in progress') this.#flushHeld(fate === undefined ? 'uncertain' : 'none')
+      else if (fate !== 'in progress') this.#flushHeld(fate === undefined ? 'uncertain' : 'none', announced)
     }
   }
 
@@ -297,7 +311,7 @@ export class WatchedConnection implements ProxyHandler<object> {
     options?: ExecutionOptions,
   ): AsyncIterableIterator<any> {
     const { database, state, real } = this
-    const shape = database.shape(compiled.sql)
+    const shape = database.known === undefined ? undefined : database.currentShape(compiled.sql)
     const { read } = shape ?? {}
     if (read?.locks === true) state.stopUsing('lock')
     try {

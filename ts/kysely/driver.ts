@@ -1,4 +1,4 @@
-import { CompiledQuery, MssqlAdapter, MysqlAdapter, PostgresAdapter, SqliteAdapter } from 'kysely'
+import { CompiledQuery, MssqlAdapter, MysqlAdapter, PostgresAdapter, SqliteAdapter, SqliteDriver } from 'kysely'
 import type { DatabaseConnection, DialectAdapter, QueryResult } from 'kysely'
 
 import { CacheopsError } from '../errors.ts'
@@ -47,4 +47,24 @@ function executeUnlogged(connection: DatabaseConnection, query: CompiledQuery): 
     ? (Object.getPrototypeOf(connection) as Partial<DatabaseConnection> | null)?.executeQuery?.call(connection, query)
     : undefined
   return behind ?? connection.executeQuery(query)
+}
+
+/** `executeQuery` of the connections of Kysely's own SQLite driver. */
+let sqliteExecute: DatabaseConnection['executeQuery'] | undefined
+
+/** Learns to know Kysely's connections that execute at once, which it does not export. */
+export async function learnDrivers(): Promise<void> {
+  if (sqliteExecute !== undefined) return
+  const driver = new SqliteDriver({ database: { prepare: () => undefined as never, close() {} } })
+  await driver.init()
+  // oxlint-disable-next-line typescript/unbound-method -- it is only compared
+  sqliteExecute = (await driver.acquireConnection()).executeQuery
+}
+
+/**
+ * Whether a connection has executed a statement when the call returns, so that nothing of others' can come between two
+ * calls of one tick. One that logs, or that anybody has put something in front of, counts as one that takes its time.
+ */
+export function executesAtOnce(connection: DatabaseConnection): boolean {
+  return sqliteExecute !== undefined && connection.executeQuery === sqliteExecute
 }

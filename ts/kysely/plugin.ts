@@ -320,6 +320,6 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
 /** Whether a statement is one whose effects the facts help to narrow down. */
 function mayWrite(database: Database, execution: Execution | undefined): boolean {
   if (execution === undefined) return true
-  const shape = database.shape(execution.compiled.sql)
+  const shape = database.known === undefined ? undefined : database.currentShape(execution.compiled.sql)
   return shape?.kind === 'write' || shape?.read?.writes === true
 }

@@ -9,10 +9,11 @@ import type { Database } from '../database.ts'
 import { native } from '../native.ts'
 import type { ImagePlan, Images, Shape } from '../shapes.ts'
 import type { TransactionState } from '../transaction.ts'
-import { runUnlogged } from './driver.ts'
+import { executesAtOnce, runUnlogged } from './driver.ts'
 import type { ExecutionOptions } from './seam.ts'
 
-type Row = Record<string, unknown>
+/** A row as a driver gives it. */
+export type Row = Record<string, unknown>
 
 /** What a write came to. */
 export interface Outcome {
@@ -32,7 +33,6 @@ const OLD = '__cacheops_o'
 const NEW = '__cacheops_n'
 const DIFFERS = '__cacheops_d'
 const COUNT = '__cacheops_count'
-const ROW = '__cacheops_row'
 const RESERVED = '__cacheops_'
 
 /** Plans by shape, good until a scheme is registered or the facts change. */
@@ -58,19 +58,46 @@ export function planImages(database: Database, shape: Shape): ImagePlan | undefi
 export interface WriteRun {
   /** the caller's statement, or one that also tells the changed rows */
   readonly compiled: CompiledQuery
+  /** Asks what has to be asked in front of the statement; a promise that must be awaited, unless all is asked at once. */
+  before?(): Promise<void> | undefined
+  /** Asks what has to be asked behind it, in the tick in which it was executed. */
+  after?(): void
   done(result: QueryResult<unknown>): Promise<Outcome>
   /** Throws what the caller is to hear, unless the statement could be executed after all. */
   failed(error: unknown): Promise<Outcome>
 }
 
-/** The caller's statement as it is. */
-export function runPlainly(
-  compiled: CompiledQuery,
-  imagesOf: (result: QueryResult<unknown>) => Promise<Images | undefined>,
-): WriteRun {
+/** The caller's statement as it is; what its text tells must do. */
+export function runPlainly(compiled: CompiledQuery): WriteRun {
   return {
     compiled,
-    done: async (result) => ({ result, images: await imagesOf(result) }),
+    done: (result) => Promise.resolve({ result, images: undefined }),
+    failed: rethrow,
+  }
+}
+
+async function rethrow(error: unknown): Promise<never> {
+  throw error
+}
+
+/** The caller's statement as it is, of which no image is wanted: only whether there were any rows. */
+export function runCounting({ database, real }: WriteConnection, compiled: CompiledQuery): WriteRun {
+  const sqlite = database.known!.dialect === 'sqlite'
+  // There are SQLite drivers that count 0 whatever happened. One that has counted once is believed, else the database knows.
+  const asks = sqlite && !database.driverCounts
+  const atOnce = executesAtOnce(real)
+  let counts: Promise<Row | undefined> | undefined
+  return {
+    compiled,
+    after() {
+      if (asks && atOnce) counts = askCounts(real)
+    },
+    async done(result) {
+      const affected = affectedBy(result)
+      if (affected !== null && affected > 0) database.driverCounts = true
+      const none = affected === 0 && (!asks || (await (counts ?? askCounts(real)))?.['changed'] === '0')
+      return { result, images: { affected, rows: [], ...(none ? { none } : {}) } }
+    },
     failed: rethrow,
   }
 }
@@ -84,11 +111,20 @@ export function runReturning(
 ): WriteRun {
   const { database, real, state } = connection
   const sqlite = database.known!.dialect === 'sqlite'
+  const asksCounts = sqlite && !plan.callerReturns
+  const atOnce = executesAtOnce(real)
+  let counts: Promise<Row | undefined> | undefined
   return {
     compiled: Object.freeze({ ...compiled, sql: plan.sql! }),
-    done: (result) => returned(connection, plan, result),
+    after() {
+      if (asksCounts && atOnce) counts = askCounts(real)
+    },
+    async done(result) {
+      if (!asksCounts) return returned(plan, result)
+      return inserted(plan, result, (await (counts ?? askCounts(real)))!)
+    },
     async failed(error) {
-      if ((sqlite || !state.inTransaction) && isOurs(error)) {
+      if ((sqlite || !state.inTransaction) && isOurs(error, sqlite)) {
         // The facts may be older than the table. The statement had no effect; as the caller wrote it, it may be right.
         const result = await real.executeQuery(compiled, options)
         database.schemaChanged('the facts are older than a table')
@@ -100,11 +136,28 @@ export function runReturning(
   }
 }
 
-async function returned(
-  { database, real }: WriteConnection,
-  plan: ImagePlan,
-  result: QueryResult<unknown>,
-): Promise<Outcome> {
+/** A SQLite driver answers a statement that returns rows with these instead of the counts. */
+const COUNTS = 'select cast(changes() as text) as changed, cast(last_insert_rowid() as text) as inserted'
+
+/** Undefined when the database cannot tell. */
+function askCounts(real: DatabaseConnection): Promise<Row | undefined> {
+  return runUnlogged(real, COUNTS).then(
+    ([row]) => row,
+    () => undefined,
+  )
+}
+
+function inserted(plan: ImagePlan, result: QueryResult<unknown>, counts: Row): Outcome {
+  const rows = result.rows as Row[]
+  const numAffectedRows = rows.length === 0 ? 0n : BigInt(counts['changed'] as string)
+  return {
+    // In the order in which Kysely's driver has them.
+    result: { insertId: BigInt(counts['inserted'] as string), numAffectedRows, rows: [] },
+    images: { affected: rows.length, rows: rows.map((row) => imageOf(row, plan)) },
+  }
+}
+
+function returned(plan: ImagePlan, result: QueryResult<unknown>): Outcome {
   const rows = result.rows as Row[]
   const images = rows.map((row) => imageOf(row, plan))
   if (plan.counted) {
@@ -115,142 +168,14 @@ async function returned(
     }
   }
   const stripped = plan.callerReturns ? rows.map(strip) : []
-  if (database.known!.dialect !== 'sqlite' || plan.callerReturns) {
-    return { result: { ...result, rows: stripped }, images: { affected: rows.length, rows: images } }
-  }
-  // A SQLite driver answers a statement that returns rows with these instead of the counts.
-  const [counts] = await runUnlogged(
-    real,
-    'select cast(changes() as text) as changed, cast(last_insert_rowid() as text) as inserted',
-  )
-  const numAffectedRows = rows.length === 0 ? 0n : BigInt(counts!['changed'] as string)
-  return {
-    result: { ...result, insertId: BigInt(counts!['inserted'] as string), numAffectedRows, rows: [] },
-    images: { affected: rows.length, rows: images },
-  }
+  return { result: { ...result, rows: stripped }, images: { affected: rows.length, rows: images } }
 }
 
-/**
- * SQLite: the old image by a SELECT before, the new one by a SELECT after, the caller's text untouched in between. All
- * three in one write transaction, or another connection's commit could come between an image and its write.
- */
-export async function runBetweenSelects(
-  { real, state }: WriteConnection,
-  plan: ImagePlan,
-  compiled: CompiledQuery,
-): Promise<WriteRun> {
-  // NOTE: an insert is read again by its row number; nothing has to hold between the two.
-  const own = !state.inTransaction && plan.before !== undefined
-  if (own) await runUnlogged(real, 'begin immediate')
-  else if (state.held.length === 0 && plan.lock !== undefined && !(await takeLock(real, plan.lock))) {
-    return runPlainly(compiled, () => Promise.resolve(undefined))
-  }
-  const old = plan.before === undefined ? undefined : await selectOld(real, plan.before, compiled)
-  return {
-    compiled,
-    async done(result) {
-      const images = await imagesAfter(real, plan, old, result)
-      if (own) await commitOrRollBack(real)
-      return { result, images }
-    },
-    async failed(error) {
-      // NOTE: commit, not rollback. By itself the statement would have kept what OR FAIL keeps of a failed one.
-      try {
-        if (own) await commitOrRollBack(real)
-      } catch {
-        // What the caller is to hear is why its statement failed.
-      }
-      throw error
-    },
-  }
-}
-
-/**
- * Inside a caller's transaction that has not written yet, a SELECT first would pin a snapshot, and the write after it could
- * then fail where it would not have failed alone. A write that matches no row takes the lock instead.
- */
-async function takeLock(real: DatabaseConnection, lock: string): Promise<boolean> {
-  try {
-    await runUnlogged(real, lock)
-    return true
-  } catch {
-    // A trigger of another kind of write may be broken, which is nothing to the caller's.
-    return false
-  }
-}
-
-async function commitOrRollBack(real: DatabaseConnection): Promise<void> {
-  try {
-    await runUnlogged(real, 'commit')
-  } catch (error) {
-    // Some failures have rolled back already; then there is nothing to do.
-    await runUnlogged(real, 'rollback').catch(() => undefined)
-    throw error
-  }
-}
-
-function rethrow(error: unknown): Promise<never> {
-  return Promise.reject(error)
-}
-
-/** The rows that the write will meet; undefined if they cannot be read, for which the caller's write must not suffer. */
-async function selectOld(
-  real: DatabaseConnection,
-  before: NonNullable<ImagePlan['before']>,
-  compiled: CompiledQuery,
-): Promise<readonly Row[] | undefined> {
-  const [from, to] = before.parameters
-  return runUnlogged(real, before.sql, compiled.parameters.slice(from, to)).catch(() => undefined)
-}
-
-async function imagesAfter(
-  real: DatabaseConnection,
-  plan: ImagePlan,
-  old: readonly Row[] | undefined,
-  result: QueryResult<unknown>,
-): Promise<Images | undefined> {
-  const affected = plan.callerReturns ? result.rows.length : affectedBy(result)
-  if (plan.before !== undefined && old === undefined) return undefined
-  try {
-    return { affected, rows: old === undefined ? await inserted(real, plan, affected) : await updated(real, plan, old) }
-  } catch {
-    return undefined
-  }
-}
-
-/** The one row of an insert; none if it was ignored. */
-async function inserted(real: DatabaseConnection, plan: ImagePlan, affected: number | null): Promise<Images['rows']> {
-  if (affected !== 1) return []
-  const { prefix, suffix } = plan.after!
-  return (await runUnlogged(real, `${prefix}last_insert_rowid()${suffix}`)).map((row) => imageOf(row, plan, 'new'))
-}
-
-async function updated(real: DatabaseConnection, plan: ImagePlan, old: readonly Row[]): Promise<Images['rows']> {
-  if (old.length > plan.limit) return []
-  const news = new Map<unknown, Row>()
-  if (plan.after !== undefined && old.length > 0) {
-    // Row numbers came out as texts of integers, so they can stand in the text.
-    const numbers = old.map((row) => BigInt(row[ROW] as string).toString()).join(',')
-    for (const row of await runUnlogged(real, plan.after.prefix + numbers + plan.after.suffix)) news.set(row[ROW], row)
-  }
-  return old.map((row) => ({ ...imageOf(row, plan, 'old'), ...imageOf(news.get(row[ROW]) ?? {}, plan, 'new') }))
-}
-
-/** What is known of the rows of a write that no image was asked of: whether there were any. */
-export async function countOnly({ database, real }: WriteConnection, result: QueryResult<unknown>): Promise<Images> {
-  const affected = affectedBy(result)
-  if (affected !== 0) return { affected, rows: [] }
-  if (database.known!.dialect === 'postgres') return { affected, rows: [], none: true }
-  // There are SQLite drivers that count 0 whatever happened; the database knows.
-  const [row] = await runUnlogged(real, 'select cast(changes() as text) as changed').catch(() => [])
-  return { affected, rows: [], none: row?.['changed'] === '0' }
-}
-
-function affectedBy(result: QueryResult<unknown>): number | null {
+export function affectedBy(result: QueryResult<unknown>): number | null {
   return result.numAffectedRows === undefined ? null : Number(result.numAffectedRows)
 }
 
-function imageOf(row: Row, plan: ImagePlan, only?: 'old' | 'new'): Images['rows'][number] {
+export function imageOf(row: Row, plan: ImagePlan, only?: 'old' | 'new'): Images['rows'][number] {
   const values = (prefix: string, count: number): (string | null)[] | undefined => {
     if (!(`${prefix}0` in row)) return undefined
     return Array.from({ length: count }, (_, index) => (row[prefix + index] as string | null | undefined) ?? null)
@@ -271,22 +196,23 @@ function strip(row: Row): Row {
   return own
 }
 
-/** Errors that our addition to a text can have caused: a column, table or function that is not there, or not readable. */
-function isOurs(error: unknown): boolean {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  return (
-    code === '42703' ||
-    code === '42P01' ||
-    code === '42501' ||
-    (typeof message === 'string' && /no such column/.test(message))
-  )
+/** Errors that our addition to a text can have caused: a column or table that is not there, or not readable. */
+function isOurs(error: unknown, sqlite: boolean): boolean {
+  const { code, errcode, message, where } = (error ?? {}) as Record<string, unknown>
+  // A trigger may raise the same errors: SQLite's have a code of their own, PostgreSQL's say where they come from.
+  if (sqlite) return (code === 'SQLITE_ERROR' || errcode === 1) && /no such column/.test(String(message))
+  return (where === undefined || where === null) && (code === '42703' || code === '42P01' || code === '42501')
 }
 
-/** An error speaks of the text that was executed: its query, and a position in it that what stands in front has moved. */
+/** An error speaks of the text that was executed: its query, a position in it that what stands in front has moved, its verb. */
 function tellOfCallersText(error: unknown, plan: ImagePlan, compiled: CompiledQuery): void {
-  if (typeof error !== 'object' || error === null) return
-  const { position, query } = error as { position?: unknown; query?: unknown }
+  if (!(error instanceof Error)) return
+  const { position, query, code } = error as { position?: unknown; query?: unknown; code?: unknown }
   if (query === plan.sql) Object.assign(error, { query: compiled.sql })
+  const verb = /^\s*(?:update|delete|insert)/i.exec(compiled.sql)?.[0].trim().toUpperCase()
+  if (code === '25006' && plan.counted && verb !== undefined) {
+    error.message = error.message.replace('SELECT', verb)
+  }
   if (plan.shift === 0) return
   if (typeof position === 'string') Object.assign(error, { position: String(Number(position) - plan.shift) })
   else if (typeof position === 'number') Object.assign(error, { position: position - plan.shift })

@@ -21,7 +21,8 @@ import { CacheopsError } from '../errors.ts'
  * - `DefaultQueryExecutor.provideConnection` tells it that an executor of ours asks for a connection;
  * - `DefaultConnectionProvider.provideConnection` is where a connection is acquired from the driver. Only what is outside
  *   a transaction arrives there; everything that is executed later runs on the connection that it hands out;
- * - `DefaultQueryExecutor.withoutPlugins` gives an executor whose writes must be seen all the same;
+ * - `DefaultQueryExecutor.withoutPlugins` gives an executor whose writes must be seen all the same, and so must those of the
+ *   executors that are made from it;
  * - `Kysely.destroy` ends what can be answered without a connection;
  * - `DefaultQueryExecutor.transformQuery` marks that this copy is extended, so that an instance of another copy is
  *   noticed before it executes anything.
@@ -109,6 +110,9 @@ interface Seam {
   interceptor: ((executor: QueryExecutor, execution: Execution) => void) | undefined
   inExtendedCopy: boolean
 }
+
+/** Methods that make one executor of another. */
+const DERIVING = ['withoutPlugins', 'withPlugin', 'withPlugins', 'withPluginAtFront', 'withConnectionProvider'] as const
 
 const seamMark = Symbol.for('cacheops.seam')
 
@@ -225,12 +229,16 @@ export function installSeam(): void {
     return destroy!.apply(this, args)
   })
 
-  replace(executorPrototype, 'withoutPlugins', function (this: QueryExecutor) {
-    const owner = ownerOf(this)
-    const bare = withoutPlugins.call(this)
-    if (owner !== undefined) seam.stripped.set(bare, owner)
-    return bare
-  })
+  for (const method of DERIVING) {
+    const derive = executorPrototype[method] as ((...args: unknown[]) => QueryExecutor) | undefined
+    if (derive === undefined) continue
+    replace(executorPrototype, method, function (this: QueryExecutor, ...args: unknown[]) {
+      const derived = derive.apply(this, args)
+      const owner = method === 'withoutPlugins' ? ownerOf(this) : seam.stripped.get(this)
+      if (owner !== undefined) seam.stripped.set(derived, owner)
+      return derived
+    })
+  }
 
   replace(executorPrototype, 'transformQuery', function (this: QueryExecutor, node: never, queryId: never) {
     const before = seam.inExtendedCopy

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::pending::Pending;
 use crate::plan::Columns;
 use crate::registry::{Registration, Registry, Scheme};
 use crate::schema::{Dialect, Facts, TableName};
@@ -26,6 +27,7 @@ pub struct Database {
     registry: RwLock<Registry>,
     version: AtomicU64,
     plans: Mutex<PlanCache>,
+    pending: Pending,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +63,14 @@ impl Database {
             registry: RwLock::default(),
             version: AtomicU64::new(0),
             plans: Mutex::default(),
+            pending: Pending::default(),
         }
+    }
+
+    /// Its writes that may be committed and are not invalidated yet.
+    #[must_use]
+    pub fn pending(&self) -> &Pending {
+        &self.pending
     }
 
     /// What tells this database from every other, the same in every process.

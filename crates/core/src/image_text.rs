@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::images::{After, Before, Builder, ImagePlan, LIMIT, Mode};
+use crate::images::{Builder, ImagePlan, LIMIT, Mode, Select};
 use crate::plan::{Operand, Verb};
 use crate::rewrite::Positions;
 use crate::schema::ColumnKind;
@@ -158,7 +158,12 @@ impl Builder<'_> {
     ) -> Result<ImagePlan, String> {
         let one = self.shape.tuples.is_none_or(|tuples| tuples <= 1);
         if let (true, Ok(rowid)) = (one, self.rowid()) {
-            plan.after = Some(self.sqlite_after(rowid, &imaged));
+            let select = sqlite_images("", rowid, 'n', &imaged);
+            let name = self.sqlite_name();
+            plan.after = Some(Select {
+                sql: format!("{select} FROM {name} WHERE {rowid} = last_insert_rowid()"),
+                parameters: [0, 0],
+            });
             plan.columns = imaged.columns;
             plan.mode = Mode::Select;
             return Ok(plan);
@@ -206,14 +211,8 @@ impl Builder<'_> {
         format!("{}.{}", quoted(&id.schema), quoted(&id.name))
     }
 
-    fn sqlite_after(&self, rowid: &str, imaged: &Imaged) -> After {
-        let select = sqlite_images("", rowid, 'n', imaged);
-        After {
-            prefix: format!("{select} FROM {} WHERE {rowid} IN (", self.sqlite_name()),
-            suffix: ")".to_owned(),
-        }
-    }
-
+    /// Both reads have the write's own WHERE: a row that it does not find any more afterwards has no image, and then its SET
+    /// tells of it. So both can be asked without having seen the other's answer.
     pub(crate) fn sqlite_select(
         &self,
         sql: &str,
@@ -249,22 +248,19 @@ impl Builder<'_> {
             ),
             None => String::new(),
         };
-        // A comment at the end of the condition must not swallow the limit.
-        let before = format!(
-            "{} FROM {}{condition}\nLIMIT {}",
-            sqlite_images(&reached, rowid, 'o', &imaged),
-            self.rewritable.from_sql,
-            LIMIT + 1
-        );
-        let parameters = [positions.where_params.start, positions.where_params.end];
+        let select = |side| Select {
+            // A comment at the end of the condition must not swallow the limit.
+            sql: format!(
+                "{} FROM {}{condition}\nLIMIT {}",
+                sqlite_images(&reached, rowid, side, &imaged),
+                self.rewritable.from_sql,
+                LIMIT + 1
+            ),
+            parameters: [positions.where_params.start, positions.where_params.end],
+        };
         plan.lock = Some(format!("DELETE FROM {} WHERE 0", self.sqlite_name()));
-        if plan.new {
-            plan.after = Some(self.sqlite_after(rowid, &imaged));
-        }
-        plan.before = Some(Before {
-            sql: before,
-            parameters,
-        });
+        plan.after = plan.new.then(|| select('n'));
+        plan.before = Some(select('o'));
         plan.columns = imaged.columns;
         plan.mode = Mode::Select;
         Ok(plan)

@@ -48,10 +48,10 @@ pub struct ImagePlan {
     pub lock: Option<String>,
     /// What to select before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<Before>,
+    pub before: Option<Select>,
     /// What to select after.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<After>,
+    pub after: Option<Select>,
 }
 
 /// Where images come from.
@@ -67,22 +67,13 @@ pub enum Mode {
     Select,
 }
 
-/// A read in front of the write.
+/// A read in front of the write or behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Before {
+pub struct Select {
     /// Its text.
     pub sql: String,
     /// Which of the write's parameters it takes: from, to.
     pub parameters: [usize; 2],
-}
-
-/// A read behind the write; the row numbers of the first go between the two.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct After {
-    /// In front of the list.
-    pub prefix: String,
-    /// Behind the list.
-    pub suffix: String,
 }
 
 /// Plans the images of a shape with the schemes that are registered now.

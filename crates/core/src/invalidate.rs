@@ -81,6 +81,21 @@ impl Report {
     }
 }
 
+/// Drops the stamps of a write that has been committed, and of all others that may have been: see [`crate::pending`].
+///
+/// When it returns, every token taken before the commit from what the changes may have touched is dead. Only the write's
+/// own changes are reported.
+pub fn settle(database: &Database, changes: &[Change], announced: Option<u64>) -> Report {
+    let report = invalidate(database, changes);
+    for other in database.pending().others(announced) {
+        invalidate(database, &other.changes());
+    }
+    if let Some(number) = announced {
+        database.pending().retract(number);
+    }
+    report
+}
+
 /// Drops the stamps of changes whose transaction has committed.
 ///
 /// When it returns, every token taken before the commit from what the changes may have touched is dead.

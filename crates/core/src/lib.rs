@@ -42,6 +42,7 @@ pub mod named;
 pub mod normalize;
 pub mod op;
 pub mod parse;
+pub mod pending;
 pub mod plan;
 pub mod read;
 pub mod registry;

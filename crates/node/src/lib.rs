@@ -18,6 +18,7 @@ use cacheops_core::affected::{self, Images};
 use cacheops_core::bind::{Bound, bind as bind_shape};
 use cacheops_core::change::Change;
 use cacheops_core::database::{self, Database};
+use cacheops_core::pending::Announced;
 use cacheops_core::schema::TableName;
 use cacheops_core::shape::{self, Shape};
 use cacheops_core::{explain as explained, images as imaged, invalidate as invalidation, named};
@@ -230,17 +231,57 @@ pub fn table_change(
     ))
 }
 
-/// Drops what changes may have touched, after their commit; gives a report as JSON.
+/// Announces a write with the parameters in the scratch, before it can become visible. Gives the number that `invalidate`
+/// or `retract` takes it back by.
 #[napi(catch_unwind)]
-pub fn invalidate(database: u32, changes_json: String) -> Result<String> {
+pub fn announce(shape: u32, length: u32) -> Result<f64> {
+    let shape = shape::get(shape).map_err(thrown)?;
+    let input = scratch::with_input(length, |input| Arc::<[u8]>::from(input)).unwrap_or_default();
+    let database = Arc::clone(&shape.database);
+    Ok(number(
+        database
+            .pending()
+            .announce(Announced::Statement(shape, input)),
+    ))
+}
+
+/// The same for changes that are known already.
+#[napi(catch_unwind)]
+pub fn announce_changes(database: u32, changes_json: String) -> Result<f64> {
     let database = self::database(database)?;
-    let report = match serde_json::from_str::<Vec<Change>>(&changes_json) {
-        Ok(changes) => invalidation::invalidate(&database, &changes),
-        Err(error) => {
-            invalidation::everything(&database, &format!("changes that cannot be read: {error}"))
-        }
-    };
-    json(&report)
+    let changes = Announced::Changes(changes(&changes_json).into());
+    Ok(number(database.pending().announce(changes)))
+}
+
+/// Takes an announcement back: the write has not happened.
+#[napi(catch_unwind)]
+pub fn retract(database: u32, announced: f64) -> Result<()> {
+    if let Some(announced) = count(announced) {
+        self::database(database)?.pending().retract(announced);
+    }
+    Ok(())
+}
+
+/// Drops what changes may have touched, after their commit, and takes their announcement back; gives a report as JSON.
+#[napi(catch_unwind)]
+pub fn invalidate(database: u32, changes_json: String, announced: Option<f64>) -> Result<String> {
+    let database = self::database(database)?;
+    let announced = announced.and_then(count);
+    json(&invalidation::settle(
+        &database,
+        &changes(&changes_json),
+        announced,
+    ))
+}
+
+fn changes(json: &str) -> Vec<Change> {
+    serde_json::from_str(json).unwrap_or_else(|error| {
+        vec![Change::Everything {
+            reason: format!("changes that cannot be read: {error}"),
+            warning: false,
+            epoch: 0,
+        }]
+    })
 }
 
 /// Drops everything of a database; gives a report as JSON.

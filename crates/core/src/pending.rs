@@ -1,0 +1,76 @@
+//! Writes that may be committed and are not invalidated yet.
+//!
+//! A write that returns may stand on others that were committed before it and have not returned. A read that starts then
+//! must not be older than any of them. So a write is announced before it can become visible, and whoever invalidates drops
+//! what all announced writes may have changed as well: one that was committed earlier was announced earlier, so it is either
+//! still announced, or invalidated already. Nobody waits for anybody.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::affected;
+use crate::change::Change;
+use crate::shape::Shape;
+
+/// A write on its way.
+#[derive(Clone, Debug)]
+pub enum Announced {
+    /// A statement with its parameters; what it changes is only worked out if somebody has to know.
+    Statement(Arc<Shape>, Arc<[u8]>),
+    /// What a transaction will have changed when it commits.
+    Changes(Arc<[Change]>),
+}
+
+impl Announced {
+    /// What it may change, by its text alone.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Change> {
+        match self {
+            Self::Statement(shape, input) => affected::change(shape, input, None),
+            Self::Changes(changes) => changes.to_vec(),
+        }
+    }
+}
+
+/// The announced writes of one database.
+#[derive(Debug, Default)]
+pub struct Pending {
+    writes: Mutex<Writes>,
+}
+
+#[derive(Debug, Default)]
+struct Writes {
+    last: u64,
+    list: BTreeMap<u64, Announced>,
+}
+
+impl Pending {
+    fn writes(&self) -> MutexGuard<'_, Writes> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Announces a write that may become visible from now on. Gives the number to take it back by.
+    pub fn announce(&self, write: Announced) -> u64 {
+        let mut writes = self.writes();
+        writes.last += 1;
+        let number = writes.last;
+        writes.list.insert(number, write);
+        number
+    }
+
+    /// Takes back a write: it is invalidated, or has not happened.
+    pub fn retract(&self, number: u64) {
+        self.writes().list.remove(&number);
+    }
+
+    /// All but one.
+    #[must_use]
+    pub fn others(&self, own: Option<u64>) -> Vec<Announced> {
+        let writes = self.writes();
+        let others = writes
+            .list
+            .iter()
+            .filter(|(number, _)| own != Some(**number));
+        others.map(|(_, write)| write.clone()).collect()
+    }
+}

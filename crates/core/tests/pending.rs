@@ -1,0 +1,83 @@
+//! A write that returns may stand on others that are committed and not invalidated yet.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use cacheops_core::affected::change;
+use cacheops_core::bind::{Bound, bind};
+use cacheops_core::database::{self, Database};
+use cacheops_core::invalidate::settle;
+use cacheops_core::pending::Announced;
+use cacheops_core::shape::Shape;
+use cacheops_core::value::Encoder;
+
+const FACTS: &str = r#"{ "searchPath": ["main"], "tables": [
+    { "schema": "main", "name": "t", "kind": "table", "keys": [["id"]], "rowid": true, "columns": [
+        { "name": "id", "kind": "int" }, { "name": "g", "kind": "int" }, { "name": "n", "kind": "int" } ] } ] }"#;
+
+fn open(identity: &str) -> Arc<Database> {
+    let store = database::open_store("pending").unwrap();
+    let handle = database::open_database(store, identity, "postgres").unwrap();
+    let database = database::database(handle).unwrap();
+    database.set_facts(FACTS, 0).unwrap();
+    database
+}
+
+fn input() -> Vec<u8> {
+    Encoder::default().finish(b"")
+}
+
+fn token(database: &Arc<Database>, sql: &str) -> u64 {
+    match bind(&Shape::prepare(database, sql), &input()) {
+        Bound::Token(_, token) => token,
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+fn statement(database: &Arc<Database>, sql: &str) -> Announced {
+    Announced::Statement(
+        Arc::new(Shape::prepare(database, sql)),
+        Arc::from(input()),
+    )
+}
+
+const MOVES: &str = "update t set g = 2 where id = 1";
+const COUNTS: &str = "update t set n = 5 where id = 3";
+const GROUP: &str = "select id from t where g = 1";
+const OTHER: &str = "select id from t where id = 9";
+
+#[test]
+fn whoever_settles_drops_what_others_have_announced() {
+    let database = open("drops");
+    let (group, other) = (token(&database, GROUP), token(&database, OTHER));
+    // MOVES is committed, and not invalidated yet; COUNTS is committed after it and returns first.
+    database.pending().announce(statement(&database, MOVES));
+    let own = database.pending().announce(statement(&database, COUNTS));
+    let changes = change(&Shape::prepare(&database, COUNTS), &input(), None);
+    settle(&database, &changes, Some(own));
+    assert_ne!(token(&database, GROUP), group);
+    assert_eq!(token(&database, OTHER), other);
+}
+
+#[test]
+fn a_write_of_nothing_does_so_as_well() {
+    let database = open("nothing");
+    let group = token(&database, GROUP);
+    database.pending().announce(statement(&database, MOVES));
+    settle(&database, &[], None);
+    assert_ne!(token(&database, GROUP), group);
+}
+
+#[test]
+fn what_was_taken_back_or_settled_is_dropped_by_nobody() {
+    let database = open("retracted");
+    let undone = database.pending().announce(statement(&database, MOVES));
+    database.pending().retract(undone);
+    let settled = database.pending().announce(statement(&database, MOVES));
+    let changes = change(&Shape::prepare(&database, MOVES), &input(), None);
+    settle(&database, &changes, Some(settled));
+    let group = token(&database, GROUP);
+    settle(&database, &[], None);
+    assert_eq!(token(&database, GROUP), group);
+}
