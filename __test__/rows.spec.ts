@@ -241,3 +241,57 @@ test('rows without prototype (node:sqlite) come back without prototype', async (
   t.is(Object.getPrototypeOf(second[0]), null)
   expectIdentical(t, second, first)
 })
+
+test('bytes that have their memory to themselves have so on a hit', async (t) => {
+  const db = new Kysely<any>({
+    dialect: new SqliteDialect({ database: new BetterSqlite3(':memory:') }),
+    plugins: [cacheopsPlugin()],
+  })
+  await sql`create table vector (id integer primary key, v blob)`.execute(db)
+  await db
+    .insertInto('vector')
+    .values({ id: 1, v: Buffer.from(new Float32Array([1, 2, 3, 4]).buffer) })
+    .execute()
+  const read = db.selectFrom('vector').select('v').where('id', '=', 1).cache()
+  for (const round of ['miss', 'hit', 'hit']) {
+    const { v } = (await read.executeTakeFirstOrThrow()) as { v: Buffer }
+    t.deepEqual([...new Float32Array(v.buffer)], [1, 2, 3, 4], round)
+  }
+})
+
+const UNUSUAL: Record<string, (rows: object[]) => object[]> = {
+  'frozen rows': (rows) => rows.map((row) => Object.freeze(row)),
+  'a frozen list': (rows) => Object.freeze(rows) as object[],
+  'a list with a property': (rows) => Object.assign(rows, { fields: 2 }),
+  'a getter': (rows) => rows.map((row) => Object.defineProperty(row, 'id', { get: () => 7, enumerable: true })),
+  'a hidden property': (rows) => rows.map((row) => Object.defineProperty(row, 'hidden', { value: 1 })),
+}
+
+for (const [name, change] of Object.entries(UNUSUAL)) {
+  test(`what a dialect makes of its rows is not lost: ${name}`, async (t) => {
+    const handle = new BetterSqlite3(':memory:')
+    const database: SqliteDatabase = {
+      close: () => handle.close(),
+      prepare(text) {
+        const statement = handle.prepare(text)
+        const { reader } = statement
+        return {
+          reader,
+          all: (parameters) => (text.includes('"shelf"') ? change : Array.from)(statement.all(parameters) as object[]),
+          run: (parameters) => statement.run(parameters),
+          iterate: (parameters) => statement.iterate(parameters) as IterableIterator<unknown>,
+        }
+      },
+    }
+    const db = new Kysely<any>({ dialect: new SqliteDialect({ database }), plugins: [cacheopsPlugin()] })
+    handle.exec('create table shelf (id integer primary key); insert into shelf values (1)')
+    const read = db.selectFrom('shelf').selectAll().cache()
+    const describe = (rows: object[]): string =>
+      JSON.stringify([
+        Object.isFrozen(rows),
+        Reflect.ownKeys(rows),
+        rows.map((row) => [Object.isFrozen(row), Object.getOwnPropertyDescriptors(row)]),
+      ])
+    t.is(describe(await read.execute()), describe(await read.execute()))
+  })
+}

@@ -42,6 +42,8 @@ export function keep(result: QueryResult<unknown>, maxBytes: Bytes): KeptResult 
   const deep = new Set<string>()
   let bytes: Bytes = ROW_BYTES
   let bare: boolean | undefined
+  const unusual = unusualShape(result.rows as Row[])
+  if (unusual !== undefined) return { reason: unusual }
   for (const row of result.rows as Row[]) {
     const prototype: unknown = Object.getPrototypeOf(row)
     if (prototype !== Object.prototype && prototype !== null) return { reason: 'rows are instances of a class' }
@@ -69,6 +71,17 @@ export function keep(result: QueryResult<unknown>, maxBytes: Bytes): KeptResult 
     rows.push(copy)
   }
   return { result: { ...result, rows }, deep: [...deep], bare: bare ?? false, bytes }
+}
+
+/** What a dialect may have done to rows that a copy would not have; all rows of a result are made alike. */
+function unusualShape(rows: readonly Row[]): string | undefined {
+  if (Object.isFrozen(rows) || Reflect.ownKeys(rows).length !== rows.length + 1) return 'an unusual list of rows'
+  const [row] = rows
+  if (row === undefined) return undefined
+  const columns = Object.values(Object.getOwnPropertyDescriptors(row))
+  const plain = columns.every(({ enumerable, writable, configurable }) => enumerable && writable && configurable)
+  const usual = plain && Object.isExtensible(row) && Object.getOwnPropertySymbols(row).length === 0
+  return usual ? undefined : 'rows with unusual properties'
 }
 
 /** A fresh result, equal to the one that was kept. */
@@ -131,7 +144,7 @@ function copyValue(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copyValue)
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Date.prototype) return new Date((value as Date).getTime())
-  if (prototype === Buffer.prototype) return Buffer.from(value as Buffer)
+  if (prototype === Buffer.prototype) return copyBuffer(value as Buffer)
   if (prototype === Uint8Array.prototype) return (value as Uint8Array).slice()
   if (prototype === ArrayBuffer.prototype) return (value as ArrayBuffer).slice(0)
   const source = value as Row
@@ -140,5 +153,13 @@ function copyValue(value: unknown): unknown {
     const inner = copy[key]
     if (typeof inner === 'object' && inner !== null) define(copy, key, copyValue(inner))
   }
+  return copy
+}
+
+/** One that has its memory to itself gets memory of its own: callers look at `buffer.buffer`. */
+function copyBuffer(source: Buffer): Buffer {
+  if (source.byteLength !== source.buffer.byteLength) return Buffer.from(source)
+  const copy = Buffer.allocUnsafeSlow(source.byteLength)
+  copy.set(source)
   return copy
 }
