@@ -12,6 +12,7 @@ import type { Op, ParsedCacheOptions, Seconds } from './config.ts'
 import type { Database } from './database.ts'
 import { CacheopsError } from './errors.ts'
 import type { Provide } from './kysely/seam.ts'
+import { areUnchanged, snapshotOf } from './parameters.ts'
 import { copyOf, keep } from './rows.ts'
 import type { KeptResult } from './rows.ts'
 import type { ReadShape, Shape } from './shapes.ts'
@@ -32,6 +33,8 @@ interface Cacheable {
   readonly op: Op
   readonly bound: Bound
   readonly timeout: Seconds
+  /** what the key was made of */
+  readonly parameters: readonly unknown[]
 }
 
 /** A read that goes to the database. */
@@ -52,11 +55,15 @@ export class Miss {
   readonly outcome: Promise<KeptResult | undefined>
   /** why the result was not kept */
   reason = 'miss'
+  readonly #parameters: readonly unknown[]
+  readonly #snapshot: Uint8Array | undefined
   #settle!: (kept: KeptResult | undefined) => void
 
-  constructor(bound: Bound, timeout: Seconds) {
+  constructor({ bound, timeout, parameters }: Cacheable) {
     this.bound = bound
     this.timeout = timeout
+    this.#parameters = parameters
+    this.#snapshot = snapshotOf(parameters)
     this.outcome = new Promise((resolve) => (this.#settle = resolve))
   }
 
@@ -64,6 +71,11 @@ export class Miss {
   fill(database: Database, result: QueryResult<unknown>): void {
     const { config, events, store } = database.instance
     try {
+      // The caller has reused its Buffer, and the database may have read that.
+      if (!areUnchanged(this.#parameters, this.#snapshot)) {
+        this.reason = 'parameters_changed'
+        return
+      }
       const kept = keep(result, config.maxEntryBytes)
       if ('reason' in kept) {
         this.reason = kept.reason
@@ -167,7 +179,7 @@ async function fillFromDatabase<T>(
   start: number,
 ): Promise<T> {
   const { key } = decision.bound
-  const miss = new Miss(decision.bound, decision.timeout)
+  const miss = new Miss(decision)
   inflight.set(key, miss)
   try {
     return await access.connect(miss)
@@ -198,7 +210,7 @@ export async function readOnConnection(
     report(database, decision, true, 'hit', start)
     return copyOf(kept)
   }
-  const miss = new Miss(decision.bound, decision.timeout)
+  const miss = new Miss(decision)
   const result = await run()
   miss.fill(database, result)
   report(database, decision, false, miss.reason, start)
@@ -242,14 +254,17 @@ function decideOrThrow(database: Database, request: ReadRequest): Decision {
   if (!config.enabled()) return { shape, op, reason: 'disabled' }
   if (database.sessionChanged !== undefined && (config.vary === undefined || database.namesChanged))
     return { shape, op, reason: 'session_changed' }
-  const bound = database.bind(shape, request.compiled.parameters)
-  return 'reason' in bound ? { shape, op, reason: bound.reason } : { shape, op, bound, timeout: allowed }
+  const { parameters } = request.compiled
+  const bound = database.bind(shape, parameters)
+  if ('reason' in bound) return { shape, op, reason: bound.reason }
+  // What has a key can be walked through: no cycle, nothing that throws.
+  if (request.explicit === undefined && parameters.some(isMovingTime)) return { shape, op, reason: 'time_parameter' }
+  return { shape, op, bound, timeout: allowed, parameters }
 }
 
 /** How long a read may be kept, or why it may not be cached. */
 function allow(database: Database, read: ReadShape, op: Op, request: ReadRequest): Seconds | string {
   const { explicit } = request
-  const { parameters } = request.compiled
   const { config } = database.instance
   const { profiles } = database.known!
   if (explicit === false) return 'nocache'
@@ -265,7 +280,6 @@ function allow(database: Database, read: ReadShape, op: Op, request: ReadRequest
   if (explicit === undefined ? !automatic : explicit.ops?.has(op) === false) {
     return explicit === undefined ? 'not_requested' : 'other_op'
   }
-  if (explicit === undefined && parameters.some(isMovingTime)) return 'time_parameter'
   profiles.check()
   if (read.writes) return 'may_write'
   if (read.locks) return 'locking'
