@@ -9,6 +9,7 @@ import { introspect } from './kysely/introspect.ts'
 import type { DatabaseFacts, DialectName, RunSql } from './kysely/introspect.ts'
 import { Names } from './kysely/names.ts'
 import type { Provide } from './kysely/seam.ts'
+import { NamedTables } from './named-tables.ts'
 import { BindCode, native } from './native.ts'
 import type { DatabaseHandle, StoreHandle } from './native.ts'
 import { encode, encodeContext, takeKey, UnencodableParameter } from './parameters.ts'
@@ -54,10 +55,14 @@ export class Database {
   /** It decides which table a name means: not even `vary` can cover that. */
   namesChanged = false
 
+  /** Transactions and pinned connections that somebody holds now. */
+  heldConnections = 0
+
   /** The Kysely instance was destroyed: its next query asks for a connection, and hears so. */
   destroyed = false
 
   readonly #executor: QueryExecutor
+  readonly #named: NamedTables
   readonly #states = new WeakMap<DatabaseConnection, TransactionState>()
   readonly #shapes = new LRUCache<string, Shape>({
     max: SHAPES_MAX,
@@ -74,6 +79,7 @@ export class Database {
   constructor(instance: Instance, executor: QueryExecutor) {
     this.instance = instance
     this.#executor = executor
+    this.#named = new NamedTables(instance.events)
   }
 
   /** What is known of the database; undefined until it has been asked once. */
@@ -154,14 +160,15 @@ export class Database {
     const { config, storeHandle } = this.instance
     const identity = config.database === undefined ? found.identity : `named:${config.database}`
     const names = await Names.of(dialect, found.facts, this.#executor.plugins)
-    const { facts, unknown } = names.declare(found.facts, config)
+    const lookup = this.#named.in(names)
+    const facts = names.declare(found.facts, config, lookup)
     return {
       epoch: NOT_READ,
       handle: this.#known?.handle ?? native.openDatabase(storeHandle, identity, dialect),
       dialect,
       facts: { ...found, facts },
       names,
-      profiles: new Profiles(config, names, unknown),
+      profiles: new Profiles(config, names, lookup),
       context: encodeContext([found.fingerprint, config.prefix]),
     }
   }

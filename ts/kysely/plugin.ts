@@ -217,8 +217,13 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
           (compiled) => this.#request(compiled, plugins),
           rootRead,
         )
+        const pinned = execution === undefined ? 1 : 0
+        database.heldConnections += pinned
         // NOTE: not async, for the same reason.
-        return consumer(connection.proxy).finally(() => connection.release())
+        return consumer(connection.proxy).finally(() => {
+          database.heldConnections -= pinned
+          connection.release()
+        })
       }, options)
     if (execution !== undefined && !database.destroyed && this.#wantsRead(execution)) {
       const serve = (result: QueryResult<unknown>): Promise<T> => consumer(new CachedConnection(result))
@@ -291,8 +296,10 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
     const database = 'root' in where ? this.#databases.of(where.root, executor) : watchedOf(where.connection)!.database
     this.announce(execution)
     const request = this.#request(execution.compiled, execution.plugins)
-    // Whoever acquires a connection at the root has the facts read first.
-    if ('root' in where) await executor.provideConnection(() => Promise.resolve())
+    // Whoever acquires a connection at the root has the facts read first. But the caller may be inside of a transaction on
+    // the only connection, and would wait for itself.
+    const mayWait = 'root' in where && !database.isReady && database.heldConnections === 0
+    if (mayWait) await executor.provideConnection(() => Promise.resolve())
     return explainRead(database, request, 'connection' in where ? watchedOf(where.connection)?.state.bypass : undefined)
   }
 
