@@ -12,6 +12,7 @@ import type { Provide } from './kysely/seam.ts'
 import { NamedTables } from './named-tables.ts'
 import { BindCode, native } from './native.ts'
 import type { DatabaseHandle, StoreHandle } from './native.ts'
+import { isSignedBy, signed } from './own-facts.ts'
 import { encode, encodeContext, takeKey, UnencodableParameter } from './parameters.ts'
 import { joinPeers } from './peers.ts'
 import { Profiles } from './profiles.ts'
@@ -35,6 +36,8 @@ const SHAPES_MAX_CHARACTERS = 16 * 2 ** 20
 const FACTS_RETRY_MS = 30_000
 /** How often facts are read anew because the schema changed meanwhile; then queries go uncached until the next one asks. */
 const FACTS_ATTEMPTS = 5
+/** What a connection wrote whose triggers are not those of the facts. */
+const FOREIGN = { everything: 'a connection that differs from the one whose facts are known' }
 /** No epoch of the core. */
 const NOT_READ = -1
 
@@ -74,6 +77,7 @@ export class Database {
   #known: Known | undefined
   #loading: Promise<void> | undefined
   #retryAt = 0
+  #foreignFacts = false
   #shapesEpoch = -1
 
   constructor(instance: Instance, executor: QueryExecutor) {
@@ -94,6 +98,14 @@ export class Database {
   /** Whether the facts are known and those of now. */
   get isReady(): boolean {
     return this.#known !== undefined && this.#known.epoch === native.factsEpoch(this.#known.handle)
+  }
+
+  /**
+   * The facts were read on a connection that has other temporary objects, functions or attached databases than this one:
+   * nothing is cached, and a write may have done anything. True until facts are read here.
+   */
+  get hasForeignFacts(): boolean {
+    return this.#foreignFacts
   }
 
   /** The transaction state of a real connection. */
@@ -138,18 +150,31 @@ export class Database {
     if (this.stateOf(connection).inTransaction) return
     const run = runUnlogged.bind(undefined, connection)
     if (dialect === 'postgres' && this.#known === undefined) await demandPglite(run)
+    const first = this.#known === undefined
     for (let attempt = 0; attempt < FACTS_ATTEMPTS; attempt++) {
       const epoch = this.#known === undefined ? 0 : native.factsEpoch(this.#known.handle)
       const found = await introspect(dialect, run)
       const known = await this.#understand(dialect, found)
       const shared = native.hasFacts(known.handle) && native.factsEpoch(known.handle) === epoch && !this.#declares()
-      // Refused: facts were set or dropped while these were read, so they may be the old ones.
       if (this.#known === undefined) joinPeers(known.handle)
-      const accepted = shared || native.setFacts(known.handle, JSON.stringify(known.facts.facts), epoch)
+      // Of two connections that differ, the one that came last is served: the other may have been closed.
+      const foreign = shared && !isSignedBy(known.handle, known.facts.connection)
+      this.#foreignFacts = foreign && !first
+      if (this.#foreignFacts) this.#warnOfForeignFacts()
+      const keep = shared && (!foreign || this.#foreignFacts)
+      // Refused: facts were set or dropped while these were read, so they may be the old ones.
+      const accepted = keep || native.setFacts(known.handle, JSON.stringify(signed(known.facts)), epoch)
       this.#known = { ...known, epoch: accepted ? native.factsEpoch(known.handle) : NOT_READ }
       this.#forgetShapes()
       if (accepted) return
     }
+  }
+
+  #warnOfForeignFacts(): void {
+    this.instance.events.warn(
+      'cacheops stops caching for a Kysely instance: another connection to the same database has other temporary objects, ' +
+        'functions or attached databases. Give all connections the same, or keep the plugin to one of them.',
+    )
   }
 
   #declares(): boolean {
@@ -170,6 +195,7 @@ export class Database {
       names,
       profiles: new Profiles(config, names, lookup),
       context: encodeContext([found.fingerprint, config.prefix]),
+      attached: found.attached.map((other) => native.openDatabase(storeHandle, other, dialect)),
     }
   }
 
@@ -202,6 +228,8 @@ export class Database {
     if (epoch !== this.#shapesEpoch) {
       this.#forgetShapes()
       this.#shapesEpoch = epoch
+      const { handle, facts } = this.#known!
+      this.#foreignFacts ||= native.hasFacts(handle) && !isSignedBy(handle, facts.connection)
     }
     return this.shape(sql)!
   }
@@ -234,21 +262,33 @@ export class Database {
     this.#forgetShapes()
     this.#retryAt = 0
     if (this.#known === undefined) return
-    native.dropFacts(this.#known.handle)
-    this.#report(() => native.invalidateDatabase(this.#known!.handle, reason))
+    // What only this connection has may have changed, and others may read the facts before it does.
+    this.#foreignFacts ||= this.#known.facts.connection !== null
+    const { handle, attached } = this.#known
+    for (const each of [handle, ...attached]) native.dropFacts(each)
+    this.#report(() => native.invalidateDatabase(handle, reason), this.#known.facts.facts.attached)
   }
 
   /** Drops what changes can affect. They have been committed, or may have been. */
   invalidate(changes: readonly Change[]): void {
     if (changes.length === 0) return
     const handle = this.#known?.handle
-    const all = changes.find((change) => 'everything' in change)
+    const all = this.#foreignFacts ? FOREIGN : changes.find((change) => 'everything' in change)
     if (handle === undefined) native.invalidateStore(this.instance.storeHandle)
-    else if (all !== undefined) this.#report(() => native.invalidateDatabase(handle, all.everything))
-    else this.#report(() => native.invalidate(handle, join(changes)))
+    else {
+      const drop = (): string =>
+        all === undefined ? native.invalidate(handle, join(changes)) : native.invalidateDatabase(handle, all.everything)
+      this.#report(drop, this.#mayWriteBeyond)
+    }
   }
 
-  #report(drop: () => string): void {
+  /** A write of anything may have been one of an attached database, which may be another instance's own. */
+  get #mayWriteBeyond(): boolean {
+    const { dialect, facts } = this.#known!
+    return facts.facts.attached || (dialect === 'sqlite' && !this.isReady)
+  }
+
+  #report(drop: () => string, beyond: boolean): void {
     const { events } = this.instance
     const start = performance.now()
     let report: Report
@@ -259,6 +299,9 @@ export class Database {
       native.invalidateStore(this.instance.storeHandle)
       events.fault(error, 'invalidation')
       return
+    }
+    if (beyond && report.dropped.some(({ level }) => level === 'database')) {
+      native.invalidateStore(this.instance.storeHandle)
     }
     for (const warning of report.warnings) {
       events.warn(`cacheops drops every result, because nobody can know what a write did: ${warning}`)
@@ -296,6 +339,8 @@ export interface Known {
   readonly profiles: Profiles
   /** what every key of this database begins with */
   readonly context: Uint8Array
+  /** databases that are attached here and may be another instance's own */
+  readonly attached: readonly DatabaseHandle[]
 }
 
 /** The databases of one plugin object, by where their connections come from. */

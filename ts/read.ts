@@ -252,6 +252,7 @@ function decideOrThrow(database: Database, request: ReadRequest): Decision {
   const allowed = allow(database, read, op, request)
   if (typeof allowed === 'string') return { shape, op, reason: allowed }
   if (!config.enabled()) return { shape, op, reason: 'disabled' }
+  if (database.hasForeignFacts) return { shape, op, reason: 'other_connection' }
   if (database.sessionChanged !== undefined && (config.vary === undefined || database.namesChanged))
     return { shape, op, reason: 'session_changed' }
   const { parameters } = request.compiled
