@@ -181,3 +181,25 @@ for (const database of databases) {
     t.is((await copies.execute()).length, 0)
   })
 }
+
+for (const database of databases) {
+  test.serial(`${database.name}: nobody overtakes a statement that waits for the facts`, async (t) => {
+    const { db } = await database.open(t)
+    const shelves = db.withTables<{ shelf: { id: number } }>()
+    const all = () => shelves.selectFrom('shelf').selectAll()
+    const add = (on: typeof shelves, id: number) => on.insertInto('shelf').values({ id }).execute()
+    const create = () => db.schema.createTable('shelf').addColumn('id', 'integer').execute()
+    const inOrder: Record<string, [() => Promise<unknown>, () => Promise<unknown>]> = {
+      'a read after a write': [() => add(shelves, 1), () => all().execute()],
+      'a cached read after a write': [() => add(shelves, 1), () => all().cache().execute()],
+      'a read after a transaction': [() => shelves.transaction().execute((trx) => add(trx, 1)), () => all().execute()],
+    }
+    for (const [name, [first, second]] of Object.entries(inOrder)) {
+      await create()
+      const [, rows] = await Promise.all([first(), second()])
+      t.deepEqual(rows, [{ id: 1 }], name)
+      await create().catch(() => undefined)
+      await t.notThrowsAsync(Promise.all([add(shelves, 2), db.schema.dropTable('shelf').execute()]), name)
+    }
+  })
+}

@@ -24,6 +24,7 @@ const PAIRS: Record<string, readonly [unknown, unknown]> = {
   'empty text and null': ['', null],
   'a Buffer and its text': [Buffer.from('a'), 'a'],
   'a Buffer and an array': [Buffer.from([1]), [1]],
+  'a Buffer and other bytes': [Buffer.from('a'), new Uint8Array([97])],
   'an array and its text': [['a', 'b'], 'a,b'],
   'arrays cut differently': [
     ['a, b', 'c'],
@@ -54,7 +55,7 @@ for (const database of databases) {
     const read = (value: unknown): Explainable => sql`select id from track where composer = ${value}`
     for (const [pair, [one, other]] of Object.entries(PAIRS)) {
       t.not(await keyOf(opened, read(one)), await keyOf(opened, read(other)), pair)
-      t.is(await keyOf(opened, read(one)), await keyOf(opened, read(structuredClone(one))), `${pair}: the same again`)
+      t.is(await keyOf(opened, read(one)), await keyOf(opened, read(again(one))), `${pair}: the same again`)
     }
   })
 
@@ -228,6 +229,11 @@ for (const database of databases) {
     await db.withSchema(schema).updateTable('genre').set({ name: 'Swing' }).where('id', '=', 1).execute()
     t.deepEqual(await query(db.withTables<Pick<DB, 'genre'>>() as never).execute(), [{ id: 1, name: 'Swing' }])
   })
+}
+
+/** NOTE: a clone of a Buffer is no Buffer. */
+function again(value: unknown): unknown {
+  return Buffer.isBuffer(value) ? Buffer.from(value) : structuredClone(value)
 }
 
 function describe(value: unknown): string {

@@ -1,3 +1,5 @@
+import { setImmediate as immediate } from 'node:timers/promises'
+
 import test from 'ava'
 import {
   Kysely,
@@ -137,6 +139,34 @@ for (const database of databases) {
     const shelves = db.withTables<{ shelf: { id: number } }>().selectFrom('shelf').selectAll()
     await shelves.execute()
     t.true(await isHit(shelves))
+  })
+
+  test.serial(`${name}: a migration may drop or rename what profiles and triggers name`, async (t) => {
+    const warned: string[] = []
+    const listen = (warning: Error): void => void warned.push(warning.message)
+    process.on('warning', listen)
+    t.teardown(() => process.off('warning', listen))
+    const { db, isHit } = await database.open(t, {
+      profiles: { '*.*': { ops: 'all' }, shelf: null, crate: null } as never,
+      triggers: { genre: ['shelf'] as never },
+      schema: 'create table shelf (id integer); create table crate (id integer)',
+    })
+    const genres = db.selectFrom('genre').selectAll()
+    await genres.execute()
+    await db.schema.dropTable('shelf').execute()
+    await sql`alter table crate rename to box`.execute(db)
+    await t.notThrowsAsync(genres.execute())
+    t.true(await isHit(genres))
+    const boxes = db.withTables<{ box: { id: number } }>().selectFrom('box').selectAll().cache()
+    await boxes.execute()
+    t.true(await isHit(boxes), 'what was said about crate is not said about box')
+    await db.schema.createTable('shelf').addColumn('id', 'integer').execute()
+    const shelves = db.withTables<{ shelf: { id: number } }>().selectFrom('shelf').selectAll()
+    await shelves.execute()
+    t.false(await isHit(shelves), 'what was said about shelf is said again')
+    await immediate()
+    const gone = (table: string): number => warned.filter((text) => text.includes(`"${table}"`)).length
+    t.deepEqual([gone('shelf'), gone('crate')], [2, 1], 'once for each option')
   })
 
   test.serial(`${name}: triggers and functions name tables that there are`, async (t) => {

@@ -254,8 +254,8 @@ test('bytes that have their memory to themselves have so on a hit', async (t) =>
     .execute()
   const read = db.selectFrom('vector').select('v').where('id', '=', 1).cache()
   for (const round of ['miss', 'hit', 'hit']) {
-    const { v } = (await read.executeTakeFirstOrThrow()) as { v: Buffer }
-    t.deepEqual([...new Float32Array(v.buffer)], [1, 2, 3, 4], round)
+    const { v } = await read.executeTakeFirstOrThrow()
+    t.deepEqual([...new Float32Array(v.buffer as ArrayBuffer)], [1, 2, 3, 4], round)
   }
 })
 
@@ -279,7 +279,7 @@ for (const [name, change] of Object.entries(UNUSUAL)) {
           reader,
           all: (parameters) => (text.includes('"shelf"') ? change : Array.from)(statement.all(parameters) as object[]),
           run: (parameters) => statement.run(parameters),
-          iterate: (parameters) => statement.iterate(parameters) as IterableIterator<unknown>,
+          iterate: (parameters) => statement.iterate(parameters),
         }
       },
     }

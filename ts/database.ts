@@ -9,8 +9,10 @@ import { introspect } from './kysely/introspect.ts'
 import type { DatabaseFacts, DialectName, RunSql } from './kysely/introspect.ts'
 import { Names } from './kysely/names.ts'
 import type { Provide } from './kysely/seam.ts'
+import { NamedTables } from './named-tables.ts'
 import { BindCode, native } from './native.ts'
 import type { Announcement, DatabaseHandle, StoreHandle } from './native.ts'
+import { isSignedBy, signed } from './own-facts.ts'
 import { encode, encodeContext, takeKey, UnencodableParameter } from './parameters.ts'
 import { joinPeers } from './peers.ts'
 import { Profiles } from './profiles.ts'
@@ -34,6 +36,8 @@ const SHAPES_MAX_CHARACTERS = 16 * 2 ** 20
 const FACTS_RETRY_MS = 30_000
 /** How often facts are read anew because the schema changed meanwhile; then queries go uncached until the next one asks. */
 const FACTS_ATTEMPTS = 5
+/** What a connection wrote whose triggers are not those of the facts. */
+const FOREIGN = { everything: 'a connection that differs from the one whose facts are known' }
 /** No epoch of the core. */
 const NOT_READ = -1
 
@@ -62,12 +66,15 @@ export class Database {
   /** It decides which table a name means: not even `vary` can cover that. */
   namesChanged = false
 
+  /** Transactions and pinned connections that somebody holds now. */
+  heldConnections = 0
   /** SQLite: its driver has told how many rows a write changed, so that 0 means none. */
   driverCounts = false
   /** The Kysely instance was destroyed: its next query asks for a connection, and hears so. */
   destroyed = false
 
   readonly #executor: QueryExecutor
+  readonly #named: NamedTables
   readonly #states = new WeakMap<DatabaseConnection, TransactionState>()
   readonly #shapes = new LRUCache<string, Shape>({
     max: SHAPES_MAX,
@@ -77,13 +84,15 @@ export class Database {
   /** In front of them by length and a few characters: V8 hashes a fresh text as a whole to look it up in a Map. */
   readonly #front = new Array<{ readonly sql: string; readonly shape: Shape } | undefined>(FRONT_SLOTS).fill(undefined)
   #known: Known | undefined
-  #loading: Promise<void> | undefined
+  #loading: { readonly promise: Promise<void>; done: boolean } | undefined
   #retryAt = 0
+  #foreignFacts = false
   #shapesEpoch = -1
 
   constructor(instance: Instance, executor: QueryExecutor) {
     this.instance = instance
     this.#executor = executor
+    this.#named = new NamedTables(instance.events)
   }
 
   /** What is known of the database; undefined until it has been asked once. */
@@ -100,6 +109,14 @@ export class Database {
     return this.#known !== undefined && this.#known.epoch === native.factsEpoch(this.#known.handle)
   }
 
+  /**
+   * The facts were read on a connection that has other temporary objects, functions or attached databases than this one:
+   * nothing is cached, and a write may have done anything. True until facts are read here.
+   */
+  get hasForeignFacts(): boolean {
+    return this.#foreignFacts
+  }
+
   /** The transaction state of a real connection. */
   stateOf(connection: DatabaseConnection): TransactionState {
     let state = this.#states.get(connection)
@@ -113,13 +130,25 @@ export class Database {
    *
    * @throws CacheopsError CACHEOPS_UNSUPPORTED_DATABASE. Any other failure is reported, and nothing is cached meanwhile.
    */
-  async ready(provide: Provide): Promise<void> {
-    if (this.isReady) return
-    if (performance.now() < this.#retryAt) return
-    this.#loading ??= this.#load(provide).finally(() => {
-      this.#loading = undefined
+  ready(provide: Provide): Promise<void> {
+    const loading = this.#loading
+    if (loading !== undefined && (!loading.done || this.isReady)) return loading.promise
+    if (this.isReady || performance.now() < this.#retryAt) return Promise.resolve()
+    const promise = this.#load(provide).finally(() => {
+      started.done = true
+      // NOTE: not at once. What comes now must not overtake what has waited.
+      setImmediate(() => {
+        if (this.#loading === started) this.#loading = undefined
+      })
     })
-    await this.#loading
+    const started = { promise, done: false }
+    this.#loading = started
+    return started.promise
+  }
+
+  /** What statements wait for that need the facts. */
+  get loading(): Promise<void> | undefined {
+    return this.#loading?.promise
   }
 
   async #load(provide: Provide): Promise<void> {
@@ -143,18 +172,31 @@ export class Database {
     if (this.stateOf(connection).inTransaction) return
     const run = runUnlogged.bind(undefined, connection)
     if (dialect === 'postgres' && this.#known === undefined) await demandPglite(run)
+    const first = this.#known === undefined
     for (let attempt = 0; attempt < FACTS_ATTEMPTS; attempt++) {
       const epoch = this.#known === undefined ? 0 : native.factsEpoch(this.#known.handle)
       const found = await introspect(dialect, run)
       const known = await this.#understand(dialect, found)
       const shared = native.hasFacts(known.handle) && native.factsEpoch(known.handle) === epoch && !this.#declares()
-      // Refused: facts were set or dropped while these were read, so they may be the old ones.
       if (this.#known === undefined) joinPeers(known.handle)
-      const accepted = shared || native.setFacts(known.handle, JSON.stringify(known.facts.facts), epoch)
+      // Of two connections that differ, the one that came last is served: the other may have been closed.
+      const foreign = shared && !isSignedBy(known.handle, known.facts.connection)
+      this.#foreignFacts = foreign && !first
+      if (this.#foreignFacts) this.#warnOfForeignFacts()
+      const keep = shared && (!foreign || this.#foreignFacts)
+      // Refused: facts were set or dropped while these were read, so they may be the old ones.
+      const accepted = keep || native.setFacts(known.handle, JSON.stringify(signed(known.facts)), epoch)
       this.#known = { ...known, epoch: accepted ? native.factsEpoch(known.handle) : NOT_READ }
       this.#forgetShapes()
       if (accepted) return
     }
+  }
+
+  #warnOfForeignFacts(): void {
+    this.instance.events.warn(
+      'cacheops stops caching for a Kysely instance: another connection to the same database has other temporary objects, ' +
+        'functions or attached databases. Give all connections the same, or keep the plugin to one of them.',
+    )
   }
 
   #declares(): boolean {
@@ -165,15 +207,17 @@ export class Database {
     const { config, storeHandle } = this.instance
     const identity = config.database === undefined ? found.identity : `named:${config.database}`
     const names = await Names.of(dialect, found.facts, this.#executor.plugins)
-    const { facts, unknown } = names.declare(found.facts, config)
+    const lookup = this.#named.in(names)
+    const facts = names.declare(found.facts, config, lookup)
     return {
       epoch: NOT_READ,
       handle: this.#known?.handle ?? native.openDatabase(storeHandle, identity, dialect),
       dialect,
       facts: { ...found, facts },
       names,
-      profiles: new Profiles(config, names, unknown),
+      profiles: new Profiles(config, names, lookup),
       context: encodeContext([found.fingerprint, config.prefix]),
+      attached: found.attached.map((other) => native.openDatabase(storeHandle, other, dialect)),
     }
   }
 
@@ -212,6 +256,8 @@ export class Database {
     if (epoch !== this.#shapesEpoch) {
       this.#forgetShapes()
       this.#shapesEpoch = epoch
+      const { handle, facts } = this.#known!
+      this.#foreignFacts ||= native.hasFacts(handle) && !isSignedBy(handle, facts.connection)
     }
     return this.shape(sql)!
   }
@@ -244,8 +290,11 @@ export class Database {
     this.#forgetShapes()
     this.#retryAt = 0
     if (this.#known === undefined) return
-    native.dropFacts(this.#known.handle)
-    this.#report(() => native.invalidateDatabase(this.#known!.handle, reason))
+    // What only this connection has may have changed, and others may read the facts before it does.
+    this.#foreignFacts ||= this.#known.facts.connection !== null
+    const { handle, attached } = this.#known
+    for (const each of [handle, ...attached]) native.dropFacts(each)
+    this.#report(() => native.invalidateDatabase(handle, reason), this.#known.facts.facts.attached)
   }
 
   /**
@@ -269,16 +318,25 @@ export class Database {
   invalidate(changes: readonly Change[], announced?: Announcement): void {
     if (changes.length === 0 && announced === undefined) return
     const handle = this.#known?.handle
-    const all = changes.find((change) => 'everything' in change)
+    const all = this.#foreignFacts ? FOREIGN : changes.find((change) => 'everything' in change)
     if (handle === undefined) native.invalidateStore(this.instance.storeHandle)
-    else if (all === undefined) this.#report(() => native.invalidate(handle, join(changes), announced))
     else {
-      this.#report(() => native.invalidateDatabase(handle, all.everything))
-      this.retract(announced)
+      const drop = (): string =>
+        all === undefined
+          ? native.invalidate(handle, join(changes), announced)
+          : native.invalidateDatabase(handle, all.everything)
+      this.#report(drop, this.#mayWriteBeyond)
+      if (all !== undefined) this.retract(announced)
     }
   }
 
-  #report(drop: () => string): void {
+  /** A write of anything may have been one of an attached database, which may be another instance's own. */
+  get #mayWriteBeyond(): boolean {
+    const { dialect, facts } = this.#known!
+    return facts.facts.attached || (dialect === 'sqlite' && !this.isReady)
+  }
+
+  #report(drop: () => string, beyond: boolean): void {
     const { events } = this.instance
     const start = performance.now()
     let report: Report
@@ -289,6 +347,9 @@ export class Database {
       native.invalidateStore(this.instance.storeHandle)
       events.fault(error, 'invalidation')
       return
+    }
+    if (beyond && report.dropped.some(({ level }) => level === 'database')) {
+      native.invalidateStore(this.instance.storeHandle)
     }
     for (const warning of report.warnings) {
       events.warn(`cacheops drops every result, because nobody can know what a write did: ${warning}`)
@@ -326,6 +387,8 @@ export interface Known {
   readonly profiles: Profiles
   /** what every key of this database begins with */
   readonly context: Uint8Array
+  /** databases that are attached here and may be another instance's own */
+  readonly attached: readonly DatabaseHandle[]
 }
 
 /** The databases of one plugin object, by where their connections come from. */

@@ -3,7 +3,7 @@ import type { Database } from './database.ts'
 import { native } from './native.ts'
 import { decide, hexOf } from './read.ts'
 import type { ReadRequest } from './read.ts'
-import { encodeOrNothing } from './parameters.ts'
+import { encode, encodeOrNothing, NO_CONTEXT } from './parameters.ts'
 import type { Caution, PlanExplanation, Shape } from './shapes.ts'
 
 /** What the cache makes of a query, and why. */
@@ -66,5 +66,13 @@ export function explainRead(database: Database, request: ReadRequest, bypass: st
 
 /** Values that have no encoding are unknown ones; the conditions on them are then wider. */
 function planOf(shape: Shape, parameters: readonly unknown[]): PlanExplanation {
-  return JSON.parse(native.explain(shape.id, encodeOrNothing(parameters))) as PlanExplanation
+  return JSON.parse(native.explain(shape.id, encodeAll(parameters))) as PlanExplanation
+}
+
+function encodeAll(parameters: readonly unknown[]): number {
+  try {
+    return encode(NO_CONTEXT, parameters)
+  } catch {
+    return encodeOrNothing(parameters)
+  }
 }

@@ -1,12 +1,18 @@
+import { types } from 'node:util'
+
 import { native } from './native.ts'
+import { isAsMade, textOf, UnencodableParameter } from './objects.ts'
 
 /**
  * Writes the parameters of a query into the memory that the Rust core reads: a tag for the type, a length where there is
  * one, the value. Two different lists of parameters never give the same bytes (`1` and `'1'`, `-0` and `0`, `null` and
- * `undefined`, a Date and its ISO text all differ), because these bytes are what a cache key is made of.
+ * `undefined`, a Date and its ISO text, a Buffer and other bytes all differ), because these bytes are what a cache key is
+ * made of, and drivers and their serializers treat all of these differently.
  *
  * Source of the layout: `crates/core/src/value.rs`.
  */
+
+export { UnencodableParameter } from './objects.ts'
 
 const Tag = {
   null: 0,
@@ -31,9 +37,6 @@ const MAX_DEPTH = 16
 
 /** For calls that make no key. */
 export const NO_CONTEXT: Uint8Array = new Uint8Array(0)
-
-/** A value that has no encoding; the query is not cached. */
-export class UnencodableParameter extends Error {}
 
 let scratch = native.scratch(64 * 1024)
 let buffer = bufferOver(scratch)
@@ -62,27 +65,61 @@ function reserve(bytes: number): void {
  * Encodes a context (what varies a key besides the query) and parameters.
  *
  * @returns the length to hand to the core.
- * @throws UnencodableParameter when a value has no encoding (functions, symbols, class instances, more than 4 MiB).
+ * @throws UnencodableParameter when a value has no encoding (functions, symbols, class instances, objects with a will of
+ * their own, more than 4 MiB), and nothing else.
  */
 export function encode(context: Uint8Array, parameters: readonly unknown[]): number {
+  begin(context, parameters.length)
+  try {
+    for (let i = 0; i < parameters.length; i++) encodeValue(parameters[i], 0)
+  } catch (error) {
+    if (error instanceof UnencodableParameter) throw error
+    throw new UnencodableParameter('a parameter cannot be read', { cause: error })
+  }
+  return end
+}
+
+/**
+ * The same for a statement whose parameters are read again when it is executed: an object may be another by then, and is
+ * unknown to the core. So is everything if the rest is too large. Never throws.
+ */
+export function encodeOrNothing(parameters: readonly unknown[]): number {
+  try {
+    begin(NO_CONTEXT, parameters.length)
+    for (const value of parameters) encodeValue(isPrimitive(value) ? value : undefined, 0)
+    return end
+  } catch {
+    begin(NO_CONTEXT, 0)
+    return end
+  }
+}
+
+function begin(context: Uint8Array, count: number): void {
   end = INPUT_OFFSET
   reserve(8 + context.length)
   view.setUint32(end, context.length, true)
   buffer.set(context, end + 4)
   end += 4 + context.length
-  view.setUint32(end, parameters.length, true)
+  view.setUint32(end, count, true)
   end += 4
-  for (let i = 0; i < parameters.length; i++) encodeValue(parameters[i], 0)
-  return end
 }
 
-/** The same without context, and without any parameter if one has no encoding: what is missing is unknown to the core. */
-export function encodeOrNothing(parameters: readonly unknown[]): number {
+function isPrimitive(value: unknown): boolean {
+  return typeof value === 'object' ? value === null : typeof value !== 'function' && typeof value !== 'symbol'
+}
+
+/** What tells later whether an object among parameters that have an encoding was changed; undefined if there is none. */
+export function snapshotOf(parameters: readonly unknown[]): Uint8Array | undefined {
+  return parameters.every(isPrimitive) ? undefined : copyEncoded(encode(NO_CONTEXT, parameters))
+}
+
+/** Whether parameters are still what they were when the snapshot was taken. */
+export function areUnchanged(parameters: readonly unknown[], snapshot: Uint8Array | undefined): boolean {
+  if (snapshot === undefined) return true
   try {
-    return encode(NO_CONTEXT, parameters)
-  } catch (error) {
-    if (error instanceof UnencodableParameter) return encode(NO_CONTEXT, [])
-    throw error
+    return buffer.compare(snapshot, 0, snapshot.length, INPUT_OFFSET, encode(NO_CONTEXT, parameters)) === 0
+  } catch {
+    return false
   }
 }
 
@@ -183,32 +220,48 @@ function encodeObject(value: object | null, depth: number): void {
     return
   }
   if (depth >= MAX_DEPTH) throw new UnencodableParameter('a parameter is nested too deeply')
-  if (value instanceof Date) {
-    buffer[end] = Tag.date
-    view.setFloat64(end + 1, value.getTime(), true)
-    end += 9
-    return
-  }
-  if (value instanceof Uint8Array) {
-    reserve(5 + value.length)
-    buffer[end] = Tag.bytes
-    view.setUint32(end + 1, value.length, true)
-    buffer.set(value, end + 5)
-    end += 5 + value.length
-    return
-  }
-  if (Array.isArray(value)) {
-    buffer[end] = Tag.array
-    view.setUint32(end + 1, value.length, true)
-    end += 5
-    for (let i = 0; i < value.length; i++) encodeValue(value[i], depth + 1)
-    return
-  }
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) {
-    throw new UnencodableParameter('a parameter is an instance of a class')
+  if (prototype === Date.prototype) encodeDate(value as Date)
+  else if (prototype === Buffer.prototype) encodeBytes(value as Buffer)
+  else if (prototype === Array.prototype) encodeArray(value as unknown[], depth)
+  else if (prototype === Uint8Array.prototype) encodeAscii(Tag.json, textOf(value, depth))
+  else encodeText(Tag.json, textOf(value, depth))
+}
+
+function encodeDate(value: Date): void {
+  if (!isAsMade(value)) throw new UnencodableParameter('a parameter is a Date with a method of its own')
+  buffer[end] = Tag.date
+  view.setFloat64(end + 1, value.getTime(), true)
+  end += 9
+}
+
+function encodeBytes(value: Buffer): void {
+  if (!types.isUint8Array(value) || !isAsMade(value)) {
+    throw new UnencodableParameter('a parameter is a Buffer with a method of its own')
   }
-  const json = JSON.stringify(value) as string | undefined
-  if (json === undefined) throw new UnencodableParameter('a parameter has no JSON text')
-  encodeText(Tag.json, json)
+  const { length } = value
+  reserve(5 + length)
+  buffer[end] = Tag.bytes
+  view.setUint32(end + 1, length, true)
+  buffer.set(value, end + 5)
+  end += 5 + length
+}
+
+function encodeArray(value: unknown[], depth: number): void {
+  if (types.isProxy(value) || !isAsMade(value)) {
+    throw new UnencodableParameter('a parameter is an array with holes or with a property of its own')
+  }
+  buffer[end] = Tag.array
+  view.setUint32(end + 1, value.length, true)
+  end += 5
+  for (let i = 0; i < value.length; i++) encodeValue(value[i], depth + 1)
+}
+
+/** NOTE: no object's text begins like this one, so bytes that are no Buffer share a key with nothing. */
+function encodeAscii(tag: number, text: string): void {
+  reserve(5 + text.length)
+  buffer[end] = tag
+  view.setUint32(end + 1, text.length, true)
+  buffer.write(text, end + 5, 'latin1')
+  end += 5 + text.length
 }

@@ -1,21 +1,19 @@
 import type { Config, ResolvedProfile } from './config.ts'
-import type { CacheopsError } from './errors.ts'
-import { unknownTable } from './kysely/names.ts'
-import type { Names } from './kysely/names.ts'
+import type { Names, TableLookup } from './kysely/names.ts'
 import type { TableId } from './shapes.ts'
 
 /** The profiles of a plugin object, by the tables of one database. */
 export class Profiles {
   readonly #byTable = new Map<string, ResolvedProfile | null>()
   readonly #bySchema = new Map<string, ResolvedProfile | null>()
-  readonly #unknown: CacheopsError | undefined
+  readonly #lookup: TableLookup
   readonly #names: Names
   readonly #fallback: ResolvedProfile | null | undefined
   readonly #defaults: ResolvedProfile
 
-  /** @param unknown what other options name and the database does not have */
-  constructor(config: Config, names: Names, unknown: CacheopsError | undefined) {
-    this.#unknown = unknown
+  /** @param lookup also of what other options name */
+  constructor(config: Config, names: Names, lookup: TableLookup) {
+    this.#lookup = lookup
     this.#names = names
     this.#defaults = config.defaults
     this.#fallback = config.profiles.get('*.*')
@@ -25,9 +23,8 @@ export class Profiles {
         this.#bySchema.set(names.schemaOf(pattern.slice(0, -2)), profile)
         continue
       }
-      const table = names.find(pattern)
-      if (table === undefined) this.#unknown ??= unknownTable('profiles', pattern, names)
-      else this.#byTable.set(names.keyOf(table), profile)
+      const table = lookup.find('profiles', pattern)
+      if (table !== undefined) this.#byTable.set(names.keyOf(table), profile)
     }
   }
 
@@ -45,12 +42,12 @@ export class Profiles {
   }
 
   /**
-   * A profile (or another option) for a table that does not exist means nothing, so the reads that profiles are for refuse to go on. Other
-   * statements do not: migrations must be able to create it.
+   * A profile (or another option) for a table that has never existed means nothing, so the reads that profiles are for
+   * refuse to go on. Other statements do not: migrations must be able to create it.
    *
    * @throws CacheopsError CACHEOPS_UNKNOWN_TABLE
    */
   check(): void {
-    if (this.#unknown !== undefined) throw this.#unknown
+    if (this.#lookup.unknown !== undefined) throw this.#lookup.unknown
   }
 }

@@ -11,7 +11,7 @@ import type { CompiledQuery, QueryResult } from 'kysely'
 import type { Op, ParsedCacheOptions, Seconds } from './config.ts'
 import type { Database } from './database.ts'
 import { CacheopsError } from './errors.ts'
-import type { Provide } from './kysely/seam.ts'
+import { areUnchanged, snapshotOf } from './parameters.ts'
 import { copyOf, keep } from './rows.ts'
 import type { KeptResult } from './rows.ts'
 import type { ReadShape, Shape } from './shapes.ts'
@@ -32,6 +32,8 @@ interface Cacheable {
   readonly op: Op
   readonly bound: Bound
   readonly timeout: Seconds
+  /** what the key was made of */
+  readonly parameters: readonly unknown[]
 }
 
 /** A read that goes to the database. */
@@ -52,11 +54,15 @@ export class Miss {
   readonly outcome: Promise<KeptResult | undefined>
   /** why the result was not kept */
   reason = 'miss'
+  readonly #parameters: readonly unknown[]
+  readonly #snapshot: Uint8Array | undefined
   #settle!: (kept: KeptResult | undefined) => void
 
-  constructor(bound: Bound, timeout: Seconds) {
+  constructor({ bound, timeout, parameters }: Cacheable) {
     this.bound = bound
     this.timeout = timeout
+    this.#parameters = parameters
+    this.#snapshot = snapshotOf(parameters)
     this.outcome = new Promise((resolve) => (this.#settle = resolve))
   }
 
@@ -64,6 +70,11 @@ export class Miss {
   fill(database: Database, result: QueryResult<unknown>): void {
     const { config, events, store } = database.instance
     try {
+      // The caller has reused its Buffer, and the database may have read that.
+      if (!areUnchanged(this.#parameters, this.#snapshot)) {
+        this.reason = 'parameters_changed'
+        return
+      }
       const kept = keep(result, config.maxEntryBytes)
       if ('reason' in kept) {
         this.reason = kept.reason
@@ -87,8 +98,8 @@ export type RootRead = Miss | 'bypassed'
 
 /** What a read at the root needs of whoever executes it. */
 export interface RootAccess<T> {
-  /** acquires a connection for something else than the read */
-  readonly provide: Provide
+  /** goes on once the schema facts are known, if they can be */
+  readonly withFacts: (next: () => Promise<T>) => Promise<T>
   /** acquires a connection and executes the read there; a miss is handed along to be filled */
   readonly connect: (read: RootRead) => Promise<T>
   /** gives a result to the caller without a connection */
@@ -102,13 +113,10 @@ export interface RootAccess<T> {
 export function readAtRoot<T>(database: Database, request: ReadRequest, access: RootAccess<T>): Promise<T> {
   const start = database.instance.events.has('read') ? performance.now() : 0
   const decision = decideAtRoot(database, request)
-  if ('reason' in decision && needsFacts(decision.reason)) return readWithFacts(database, request, access, start)
+  if ('reason' in decision && needsFacts(decision.reason)) {
+    return access.withFacts(() => follow(database, request, access, decideAtRoot(database, request), start))
+  }
   return follow(database, request, access, decision, start)
-}
-
-function readWithFacts<T>(database: Database, request: ReadRequest, access: RootAccess<T>, start: number): Promise<T> {
-  const decided = (): Promise<T> => follow(database, request, access, decideAtRoot(database, request), start)
-  return database.ready(access.provide).then(decided)
 }
 
 function follow<T>(
@@ -173,7 +181,7 @@ function fillFromDatabase<T>(
 ): Promise<T> {
   const inflight = inflightOf(database)
   const { key } = decision.bound
-  const miss = new Miss(decision.bound, decision.timeout)
+  const miss = new Miss(decision)
   inflight.set(key, miss)
   return access.connect(miss).finally(() => {
     miss.abandon()
@@ -201,7 +209,7 @@ export function beginReadOnConnection(
     report(database, decision, true, 'hit', start)
     return { result: copyOf(kept) }
   }
-  const miss = new Miss(decision.bound, decision.timeout)
+  const miss = new Miss(decision)
   return (result) => {
     miss.fill(database, result)
     report(database, decision, false, miss.reason, start)
@@ -248,16 +256,20 @@ function decideOrThrow(database: Database, request: ReadRequest): Decision {
   const allowed = allow(database, read, op, request)
   if (typeof allowed === 'string') return { shape, op, reason: allowed }
   if (!config.enabled()) return { shape, op, reason: 'disabled' }
+  if (database.hasForeignFacts) return { shape, op, reason: 'other_connection' }
   if (database.sessionChanged !== undefined && (config.vary === undefined || database.namesChanged))
     return { shape, op, reason: 'session_changed' }
-  const bound = database.bind(shape, request.compiled.parameters)
-  return 'reason' in bound ? { shape, op, reason: bound.reason } : { shape, op, bound, timeout: allowed }
+  const { parameters } = request.compiled
+  const bound = database.bind(shape, parameters)
+  if ('reason' in bound) return { shape, op, reason: bound.reason }
+  // What has a key can be walked through: no cycle, nothing that throws.
+  if (request.explicit === undefined && parameters.some(isMovingTime)) return { shape, op, reason: 'time_parameter' }
+  return { shape, op, bound, timeout: allowed, parameters }
 }
 
 /** How long a read may be kept, or why it may not be cached. */
 function allow(database: Database, read: ReadShape, op: Op, request: ReadRequest): Seconds | string {
   const { explicit } = request
-  const { parameters } = request.compiled
   const { config } = database.instance
   const { profiles } = database.known!
   if (explicit === false) return 'nocache'
@@ -273,7 +285,6 @@ function allow(database: Database, read: ReadShape, op: Op, request: ReadRequest
   if (explicit === undefined ? !automatic : explicit.ops?.has(op) === false) {
     return explicit === undefined ? 'not_requested' : 'other_op'
   }
-  if (explicit === undefined && parameters.some(isMovingTime)) return 'time_parameter'
   profiles.check()
   if (read.writes) return 'may_write'
   if (read.locks) return 'locking'

@@ -15,6 +15,13 @@ export interface DatabaseFacts {
   readonly identity: string
   /** how this driver turns database values into JavaScript values, under these session settings; part of every key */
   readonly fingerprint: string
+  /**
+   * what only this connection has, and the facts therefore tell of no other: temporary objects, functions, attached
+   * databases; null where connections have nothing of the kind
+   */
+  readonly connection: string | null
+  /** {@link identity Identities} of attached databases, as far as they have one */
+  readonly attached: readonly string[]
   /** what answers, in words: `PGlite`, `PostgreSQL 15.4`, `SQLite` */
   readonly server: string
   /** READ COMMITTED by default: each statement of a transaction sees a fresh snapshot (false on SQLite) */

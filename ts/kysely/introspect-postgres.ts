@@ -36,6 +36,8 @@ export async function introspectPostgres(run: RunSql): Promise<DatabaseFacts> {
     identity: `postgres:${system}:${started ?? ''}:${oid}:${database}`,
     fingerprint: fingerprintOf(sample, settings),
     server: started === null ? `PostgreSQL ${catalog.version / 10_000}` : 'PGlite',
+    connection: null,
+    attached: [],
     freshStatements: /^read (un)?committed$/.test(settings['default_transaction_isolation'] ?? ''),
     facts: readFacts(catalog),
   }

@@ -66,6 +66,14 @@ interface ForeignKeyRow {
   readonly onDelete: string
 }
 
+interface FunctionRow {
+  readonly name: string
+  readonly deterministic: number
+  /** number of arguments, or -1 */
+  readonly arguments: number
+  readonly flags: number
+}
+
 /** The answer of {@link SCHEMA}. */
 interface Answer {
   readonly version: string
@@ -75,7 +83,7 @@ interface Answer {
   readonly uniques: readonly UniqueRow[]
   readonly indexed: readonly IndexedRow[]
   readonly foreignKeys: readonly ForeignKeyRow[]
-  readonly functions: readonly { readonly name: string; readonly deterministic: number }[]
+  readonly functions: readonly FunctionRow[]
 }
 
 // NOTE: a virtual table is left alone, for asking about it fails when its module is not loaded. json() because SQLite does
@@ -104,7 +112,8 @@ SELECT json_object(
       json_object('schema', t.s, 'table', t.name, 'id', x.id, 'parent', x."table", 'from', x."from", 'to', x."to",
         'onUpdate', x.on_update, 'onDelete', x.on_delete))
     FROM t, pragma_foreign_key_list(t.name, t.s) x)),
-  'functions', json((SELECT json_group_array(json_object('name', name, 'deterministic', flags & 0x800))
+  'functions', json((SELECT json_group_array(json_object(
+      'name', name, 'deterministic', flags & 0x800, 'arguments', narg, 'flags', flags))
     FROM pragma_function_list WHERE NOT builtin))
 ) AS facts`
 
@@ -122,7 +131,37 @@ export async function introspectSqlite(run: RunSql): Promise<DatabaseFacts> {
   const facts = await readFacts(answer, run)
   const identity = await sqliteIdentity(answer.databases.find(({ name }) => name === 'main')?.file ?? '', run)
   const [sample] = await run(SAMPLE)
-  return { identity, fingerprint: fingerprintOf(sample, null), server: 'SQLite', freshStatements: false, facts }
+  // NOTE: two functions of one name and signature that do different things cannot be told apart.
+  const functions = answer.functions.map((row) => `${row.name}/${row.arguments}/${row.flags}`).toSorted()
+  const attached = attachedOf(answer)
+  const temporary = answer.objects.filter(({ schema }) => schema === 'temp')
+  return {
+    identity,
+    fingerprint: fingerprintOf(sample, functions),
+    connection: JSON.stringify([functions, attached, temporary]),
+    attached: await identitiesOf(attached, run),
+    server: 'SQLite',
+    freshStatements: false,
+    facts,
+  }
+}
+
+function attachedOf({ databases }: Answer): Answer['databases'] {
+  return databases.filter(({ name }) => name !== 'main' && name !== 'temp')
+}
+
+async function identitiesOf(databases: Answer['databases'], run: RunSql): Promise<string[]> {
+  const found: string[] = []
+  for (const { file } of databases) {
+    // Nobody else can have a database in memory that is attached here.
+    if (file === null || file === '') continue
+    // One whose file is gone has no name.
+    await sqliteIdentity(file, run).then(
+      (identity) => found.push(identity),
+      () => undefined,
+    )
+  }
+  return found
 }
 
 async function json(run: RunSql, sql: string, parameters: readonly unknown[] = []): Promise<unknown> {
@@ -179,12 +218,11 @@ async function readFacts(answer: Answer, run: RunSql): Promise<Facts> {
     const rowid = !isVirtual(sql) && !withoutRowid && !hidden
     tables.push({ ...rest, kind, rules, columns, keys, foreignKeys: foreignKeysOf.get(id) ?? [], rowid })
   }
-  const attached = answer.databases.some(({ name }) => name !== 'main' && name !== 'temp')
   return {
     searchPath: ['main'],
     tables,
     functions: readFunctions(answer),
-    attached,
+    attached: attachedOf(answer).length > 0,
     returningOld: false,
     operators: false,
   }

@@ -7,6 +7,14 @@ import type { TableId } from '../shapes.ts'
 import type { DialectName, Facts } from './introspect.ts'
 import { seamPlugin } from './seam.ts'
 
+/** Looks up the tables that options name, by the facts of now. */
+export interface TableLookup {
+  /** @param option the one that names it */
+  find(option: string, name: string): TableId | undefined
+  /** what to tell about a name that the database has never had: it is misspelt, or not created yet */
+  readonly unknown: CacheopsError | undefined
+}
+
 /**
  * Names as `DB` has them and names as the database has them. Plugins such as CamelCasePlugin stand between the two, so
  * they are asked: forward by transforming a query that names the table, backward by transforming a result row whose
@@ -99,40 +107,31 @@ export class Names {
     return this.#transform(name)?.name ?? name
   }
 
-  /** Puts into the facts what the options say of triggers and functions; `unknown` tells of tables that there are not. */
-  declare(facts: Facts, config: Config): { readonly facts: Facts; readonly unknown: CacheopsError | undefined } {
-    let unknown: CacheopsError | undefined
-    const find = (option: string, name: string): TableId | undefined => {
-      const table = this.find(name)
-      if (table === undefined) unknown ??= unknownTable(option, name, this)
-      return table
-    }
+  /** Puts into the facts what the options say of triggers and functions. */
+  declare(facts: Facts, config: Config, lookup: TableLookup): Facts {
     // What is not found cannot narrow anything down: the trigger's own text is judged.
     const findAll = (option: string, names: readonly string[]): readonly TableId[] | undefined => {
-      const tables = names.map((name) => find(option, name))
+      const tables = names.map((name) => lookup.find(option, name))
       return tables.every((table) => table !== undefined) ? tables : undefined
     }
     const triggers = new Map<string, readonly TableId[]>()
     for (const [name, writes] of config.triggers) {
-      const table = find('triggers', name)
+      const table = lookup.find('triggers', name)
       const declared = findAll('triggers', writes)
       if (table !== undefined && declared !== undefined) triggers.set(this.keyOf(table), declared)
     }
     const functions = new Map([...config.functions].map(([name, writes]) => [name, findAll('functions', writes)]))
     return {
-      facts: {
-        ...facts,
-        tables: facts.tables.map((table) => {
-          const declaredWrites = triggers.get(this.keyOf(table))
-          if (declaredWrites === undefined) return table
-          return { ...table, triggers: table.triggers.map((trigger) => ({ ...trigger, declaredWrites })) }
-        }),
-        functions: facts.functions.map((known) => {
-          const declaredWrites = functions.get(known.name)
-          return declaredWrites === undefined ? known : { ...known, declaredWrites }
-        }),
-      },
-      unknown,
+      ...facts,
+      tables: facts.tables.map((table) => {
+        const declaredWrites = triggers.get(this.keyOf(table))
+        if (declaredWrites === undefined) return table
+        return { ...table, triggers: table.triggers.map((trigger) => ({ ...trigger, declaredWrites })) }
+      }),
+      functions: facts.functions.map((known) => {
+        const declaredWrites = functions.get(known.name)
+        return declaredWrites === undefined ? known : { ...known, declaredWrites }
+      }),
     }
   }
 

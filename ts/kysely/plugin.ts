@@ -209,7 +209,7 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
   acquire<T>(request: ConnectionRequest, consumer: (connection: DatabaseConnection) => Promise<T>): Promise<T> {
     const { execution, plugins, provide, options } = request
     const database = this.#databases.of(request.root, request.executor)
-    const connect = (rootRead?: RootRead): Promise<T> =>
+    const acquire = (rootRead?: RootRead): Promise<T> =>
       provide((real) => {
         const connection = new WatchedConnection(
           database,
@@ -217,16 +217,33 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
           (compiled) => this.#request(compiled, plugins),
           rootRead,
         )
+        const pinned = execution === undefined ? 1 : 0
+        database.heldConnections += pinned
         // NOTE: not async, for the same reason.
-        return consumer(connection.proxy).finally(() => connection.release())
+        return consumer(connection.proxy).finally(() => {
+          database.heldConnections -= pinned
+          connection.release()
+        })
       }, options)
+    let waited = false
+    const withFacts = (next: () => Promise<T>): Promise<T> =>
+      database.ready(provide).then(() => {
+        waited = true
+        return next()
+      })
+    // Connections are given in the order in which they were asked for: nobody overtakes those who wait for the facts.
+    const connect = (rootRead?: RootRead): Promise<T> => {
+      const { loading } = database
+      const go = (): Promise<T> => acquire(rootRead)
+      return waited || loading === undefined ? go() : loading.then(go, go)
+    }
     if (execution !== undefined && !database.destroyed && this.#wantsRead(execution)) {
       const serve = (result: QueryResult<unknown>): Promise<T> => consumer(new CachedConnection(result))
       const read = { ...this.#request(execution.compiled, plugins), signal: options?.signal }
-      return readAtRoot(database, read, { provide, connect, serve })
+      return readAtRoot(database, read, { withFacts, connect, serve })
     }
     const wantsFacts = database.known === undefined || mayWrite(database, execution)
-    return wantsFacts && !database.isReady ? database.ready(provide).then(() => connect()) : connect()
+    return wantsFacts && !database.isReady ? withFacts(connect) : connect()
   }
 
   destroyed(root: ConnectionProvider, executor: QueryExecutor): void {
@@ -291,8 +308,10 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
     const database = 'root' in where ? this.#databases.of(where.root, executor) : watchedOf(where.connection)!.database
     this.announce(execution)
     const request = this.#request(execution.compiled, execution.plugins)
-    // Whoever acquires a connection at the root has the facts read first.
-    if ('root' in where) await executor.provideConnection(() => Promise.resolve())
+    // Whoever acquires a connection at the root has the facts read first. But the caller may be inside of a transaction on
+    // the only connection, and would wait for itself.
+    const mayWait = 'root' in where && !database.isReady && database.heldConnections === 0
+    if (mayWait) await executor.provideConnection(() => Promise.resolve())
     return explainRead(database, request, 'connection' in where ? watchedOf(where.connection)?.state.bypass : undefined)
   }
 
