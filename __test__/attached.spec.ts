@@ -8,7 +8,7 @@ import BetterSqlite3 from 'better-sqlite3'
 import { Kysely, sql, SqliteDialect } from 'kysely'
 
 import { cacheopsPlugin } from '../ts/index.ts'
-import type { Cacheops } from '../ts/index.ts'
+import type { Cacheops, CacheopsOptions } from '../ts/index.ts'
 
 // What one SQLite connection has and another has not: attached databases, temporary objects, functions.
 
@@ -30,9 +30,9 @@ interface Shelves {
 
 let stores = 0
 
-function shelves(t: ExecutionContext): Shelves {
+function shelves(t: ExecutionContext, options: CacheopsOptions<ShelfDB> = {}): Shelves {
   const folder = mkdtempSync(join(tmpdir(), 'cacheops-test-'))
-  const cacheops = cacheopsPlugin<ShelfDB>({ store: { type: 'embedded', name: `attached-${++stores}` } })
+  const cacheops = cacheopsPlugin<ShelfDB>({ ...options, store: { type: 'embedded', name: `attached-${++stores}` } })
   const opened: BetterSqlite3.Database[] = []
   t.teardown(async () => {
     for (const raw of opened) raw.close()
@@ -173,4 +173,12 @@ test('a connection that is opened after one with functions of its own was closed
   const { db } = open('main.db')
   await names(db).execute()
   t.true(await isHit(() => names(db).execute()))
+})
+
+test('connections whose options declare the same share results, and neither has the facts read again', async (t) => {
+  const { open, isHit } = shelves(t, { triggers: { shelf: ['audit'] }, functions: { label: { writes: [] } } })
+  const [one, other] = [open('main.db'), open('main.db')]
+  for (const { db } of [one, other]) await names(db).execute()
+  t.true(await isHit(() => names(one.db).execute()))
+  t.true(await isHit(() => names(other.db).execute()))
 })

@@ -173,11 +173,13 @@ export class Database {
     const run = runUnlogged.bind(undefined, connection)
     if (dialect === 'postgres' && this.#known === undefined) await demandPglite(run)
     const first = this.#known === undefined
+    const declared = this.#declared()
     for (let attempt = 0; attempt < FACTS_ATTEMPTS; attempt++) {
       const epoch = this.#known === undefined ? 0 : native.factsEpoch(this.#known.handle)
       const found = await introspect(dialect, run)
       const known = await this.#understand(dialect, found)
-      const shared = native.hasFacts(known.handle) && native.factsEpoch(known.handle) === epoch && !this.#declares()
+      const shared =
+        native.hasFacts(known.handle) && native.factsEpoch(known.handle) === epoch && isSignedBy(known.handle, declared)
       if (this.#known === undefined) joinPeers(known.handle)
       // Of two connections that differ, the one that came last is served: the other may have been closed.
       const foreign = shared && !isSignedBy(known.handle, known.facts.connection)
@@ -185,7 +187,13 @@ export class Database {
       if (this.#foreignFacts) this.#warnOfForeignFacts()
       const keep = shared && (!foreign || this.#foreignFacts)
       // Refused: facts were set or dropped while these were read, so they may be the old ones.
-      const accepted = keep || native.setFacts(known.handle, JSON.stringify(signed(known.facts)), epoch)
+      const accepted =
+        keep ||
+        native.setFacts(
+          known.handle,
+          JSON.stringify(signed(known.facts.facts, [known.facts.connection, declared])),
+          epoch,
+        )
       this.#known = { ...known, epoch: accepted ? native.factsEpoch(known.handle) : NOT_READ }
       this.#forgetShapes()
       if (accepted) return
@@ -199,8 +207,10 @@ export class Database {
     )
   }
 
-  #declares(): boolean {
-    return this.instance.config.triggers.size > 0 || this.instance.config.functions.size > 0
+  /** What the options say of triggers and functions; null if nothing. */
+  #declared(): string | null {
+    const { triggers, functions } = this.instance.config
+    return triggers.size + functions.size === 0 ? null : JSON.stringify([[...triggers], [...functions]])
   }
 
   async #understand(dialect: DialectName, found: DatabaseFacts): Promise<Known> {

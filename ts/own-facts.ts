@@ -1,22 +1,27 @@
 /**
  * Facts are shared by all connections to a database, in every thread. A SQLite connection may have what no other has:
- * temporary triggers, functions of the application, attached databases. So facts are signed with it, in the one place that
- * every thread sees: as a temporary table that nobody would call so.
+ * temporary triggers, functions of the application, attached databases. What the options declare, other plugin objects do
+ * not know. So facts are signed with it, in the one place that every thread sees: as temporary tables with names that nobody
+ * would give one.
  */
 
 import { createHash } from 'node:crypto'
 
-import type { DatabaseFacts, Facts, TableFacts } from './kysely/introspect.ts'
+import type { Facts, TableFacts } from './kysely/introspect.ts'
 import { native } from './native.ts'
 import type { DatabaseHandle } from './native.ts'
 import type { Shape } from './shapes.ts'
 
-/** The facts with the signature of the connection that they were read on. */
-export function signed({ facts, connection }: Pick<DatabaseFacts, 'facts' | 'connection'>): Facts {
-  if (connection === null) return facts
-  const signature: TableFacts = {
+/** The facts with the signatures of what is not the database's own; null signs nothing. */
+export function signed(facts: Facts, signatures: readonly (string | null)[]): Facts {
+  const tables = signatures.filter((signature) => signature !== null).map(tableOf)
+  return tables.length === 0 ? facts : { ...facts, tables: [...facts.tables, ...tables] }
+}
+
+function tableOf(signature: string): TableFacts {
+  return {
     schema: 'temp',
-    name: nameOf(connection),
+    name: nameOf(signature),
     kind: 'temporary',
     columns: [],
     keys: [],
@@ -26,17 +31,16 @@ export function signed({ facts, connection }: Pick<DatabaseFacts, 'facts' | 'con
     rules: false,
     rowid: false,
   }
-  return { ...facts, tables: [...facts.tables, signature] }
 }
 
-/** Whether the facts of now were read on a connection that has just what this one has. */
-export function isSignedBy(database: DatabaseHandle, connection: string | null): boolean {
-  if (connection === null) return true
-  const shape = JSON.parse(native.prepare(database, `select 1 from temp."${nameOf(connection)}"`)) as Shape
+/** Whether the facts of now have this signature: they were read on a connection that has just what this one has. */
+export function isSignedBy(database: DatabaseHandle, signature: string | null): boolean {
+  if (signature === null) return true
+  const shape = JSON.parse(native.prepare(database, `select 1 from temp."${nameOf(signature)}"`)) as Shape
   native.release(shape.id)
   return shape.read?.cautions.some(({ code }) => code === 'temporary') === true
 }
 
-function nameOf(connection: string): string {
-  return `cacheops ${createHash('sha256').update(connection).digest('base64url')}`
+function nameOf(signature: string): string {
+  return `cacheops ${createHash('sha256').update(signature).digest('base64url')}`
 }
