@@ -93,6 +93,20 @@ function ava(argumentsOf = () => []) {
   }
 }
 
+const MUTANTS_PASSED = /^(\d+) passed, \d+ failed$/gm
+const MUTANTS_FAILED = /(?<=^\d+ passed, )(\d+) failed$/gm
+
+/** Passed: guards that a test misses when they are taken away. */
+function mutants(args = []) {
+  return {
+    name: 'mutants',
+    async run() {
+      const result = await run('node', ['__test__/mutants/run.ts', ...args], { output: 'tee' })
+      return counts(result, MUTANTS_PASSED, MUTANTS_FAILED)
+    },
+  }
+}
+
 const addon = built('addon', buildAddon)
 const dist = built('dist', buildDist)
 const typecheck = check('typecheck', 'tsc', '-p', 'tsconfig.json')
@@ -106,6 +120,7 @@ const oxfmt = check('oxfmt', 'oxfmt', '--check')
 export const SUITES = {
   test: () => [rustfmt, oxfmt, addon, dist, typecheck, typeTests, oxlint, clippy, rustTests, rustExamples, ava()],
   'test:quick': (args) => [addon, typecheck, ava(() => (args.length > 0 ? args : quickSpecs()))],
+  mutants: (args) => [addon, mutants(args)],
   lint: () => [oxlint, clippy],
   types: () => [dist, typecheck, typeTests],
 }

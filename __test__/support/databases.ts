@@ -1,18 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-
-import { PGlite } from '@electric-sql/pglite'
 import type { ExecutionContext } from 'ava'
-import BetterSqlite3 from 'better-sqlite3'
-import { Kysely, PGliteDialect, SqliteDialect } from 'kysely'
+import { Kysely } from 'kysely'
 import type { Compilable, Dialect, KyselyConfig, KyselyPlugin } from 'kysely'
 
 import { cacheopsPlugin } from '../../ts/index.ts'
 import type { Cacheops, CacheopsOptions } from '../../ts/index.ts'
 import { RecordingDialect, Recorder } from './recorder.ts'
-import { POSTGRES_ROWS, POSTGRES_TABLES, SQLITE_ROWS, SQLITE_TABLES } from './schema.ts'
 import type { DB, Flag } from './schema.ts'
+import { postgresServer, sqliteServer } from './servers.ts'
+import type { DriverName, SqliteDriverName } from './servers.ts'
 
 export type { DB, Flag } from './schema.ts'
 export { Recorder, RecordingDialect } from './recorder.ts'
@@ -24,6 +19,7 @@ export type Query<O = unknown> = Compilable<O> & { execute(): Promise<O[]> }
 /** One database, as one test has it. */
 export interface Opened {
   readonly name: DatabaseName
+  readonly driver: DriverName
   /** with the plugin; what reaches the driver is recorded */
   readonly db: Kysely<DB>
   /** another connection to the same data, without the plugin and not recorded */
@@ -59,84 +55,17 @@ export interface OpenOptions extends CacheopsOptions<DB> {
 
 export interface TestDatabase {
   readonly name: DatabaseName
+  readonly driver: DriverName
   /** Opens a database with the sample schema and its rows, for one test. */
   open(t: ExecutionContext, options?: OpenOptions): Promise<Opened>
 }
 
-interface Server {
-  /** a dialect over a new connection; destroying it leaves the data alone */
-  dialect(): Dialect
-  exec(sql: string): Promise<void>
-  reset(): Promise<void>
-  close(): Promise<void>
-}
-
 let stores = 0
-/** A PGlite takes seconds and 300 MB, so one serves all the tests of a file, one after the other. */
-let pglite: Promise<PGlite> | undefined
 
-async function postgresServer(): Promise<Server> {
-  pglite ??= PGlite.create()
-  const server = await pglite
-  const dialect = (): Dialect => {
-    const inner = new PGliteDialect({ pglite: server })
-    const driver = inner.createDriver()
-    driver.destroy = () => Promise.resolve()
-    return {
-      createDriver: () => driver,
-      createAdapter: () => inner.createAdapter(),
-      createQueryCompiler: () => inner.createQueryCompiler(),
-      createIntrospector: (db) => inner.createIntrospector(db),
-    }
-  }
-  const exec = async (sql: string): Promise<void> => {
-    await server.exec(sql)
-  }
-  // A test that has failed may have left a transaction open.
-  await exec('rollback')
-  await exec('discard all')
-  const { rows } = await server.query<{ drop: string }>(
-    `select format('drop schema %I cascade', nspname) as drop from pg_namespace where nspname !~ '^(pg_|information_schema$)'`,
-  )
-  await exec(`${rows.map((row) => row.drop).join(';')}; create schema public; ${POSTGRES_TABLES}${POSTGRES_ROWS}`)
-  const reset = (): Promise<void> =>
-    exec(`truncate track, album, artist, genre, invoice, audit restart identity; ${POSTGRES_ROWS}`)
-  return { dialect, exec, reset, close: () => Promise.resolve() }
-}
-
-function sqliteServer(): Server {
-  const folder = mkdtempSync(join(tmpdir(), 'cacheops-test-'))
-  const file = join(folder, 'shop.db')
-  const open = (): BetterSqlite3.Database => {
-    const handle = new BetterSqlite3(file, { timeout: 0 })
-    handle.pragma('journal_mode = wal')
-    handle.pragma('synchronous = off')
-    handle.pragma('foreign_keys = on')
-    return handle
-  }
-  const own = open()
-  const exec = (sql: string): Promise<void> => {
-    own.exec(sql)
-    return Promise.resolve()
-  }
-  own.exec(SQLITE_TABLES + SQLITE_ROWS)
-  return {
-    dialect: () => new SqliteDialect({ database: () => Promise.resolve(open()) }),
-    exec,
-    reset: () =>
-      exec(`delete from track; delete from album; delete from artist; delete from genre; delete from invoice;
-      delete from audit; ${SQLITE_ROWS}`),
-    close() {
-      own.close()
-      rmSync(folder, { recursive: true, force: true })
-      return Promise.resolve()
-    },
-  }
-}
-
-async function open(t: ExecutionContext, name: DatabaseName, options: OpenOptions): Promise<Opened> {
+async function open(t: ExecutionContext, driver: DriverName, options: OpenOptions): Promise<Opened> {
   const { plugins, log, schema, ...cacheopsOptions } = options
-  const server = name === 'postgres' ? await postgresServer() : sqliteServer()
+  const name = driver === 'pglite' ? 'postgres' : 'sqlite'
+  const server = driver === 'pglite' ? await postgresServer() : sqliteServer(driver)
   if (schema !== undefined) await server.exec(schema)
   const store = { type: 'embedded', name: `test-${process.pid}-${++stores}` } as const
   const cacheops = cacheopsPlugin<DB>({ store, ...cacheopsOptions })
@@ -157,6 +86,7 @@ async function open(t: ExecutionContext, name: DatabaseName, options: OpenOption
   })
   return {
     name,
+    driver,
     db,
     plain,
     cacheops,
@@ -176,8 +106,11 @@ async function open(t: ExecutionContext, name: DatabaseName, options: OpenOption
   }
 }
 
+/** The SQLite driver of this run. Every spec is to hold on each of them, and is run once more for the other. */
+const sqliteDriver = (process.env['CACHEOPS_TEST_SQLITE'] ?? 'better-sqlite3') as SqliteDriverName
+
 /** The databases that every behaviour is shown on. */
-export const databases: readonly TestDatabase[] = (['postgres', 'sqlite'] as const).map((name) => ({
-  name,
-  open: (t, options = {}) => open(t, name, options),
-}))
+export const databases: readonly TestDatabase[] = [
+  { name: 'postgres', driver: 'pglite', open: (t, options = {}) => open(t, 'pglite', options) },
+  { name: 'sqlite', driver: sqliteDriver, open: (t, options = {}) => open(t, sqliteDriver, options) },
+]

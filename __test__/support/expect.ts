@@ -50,43 +50,6 @@ export async function expectFresh(t: ExecutionContext, opened: Opened, queries: 
   }
 }
 
-/** What a caller sees of something that it awaits. */
-export async function outcomeOf(call: () => Promise<unknown>): Promise<unknown> {
-  try {
-    return { value: await call() }
-  } catch (error) {
-    return { error: error as Error }
-  }
-}
-
-/** Demands that something is as it would be without the plugin, errors included. */
-export async function expectTwins(
-  t: ExecutionContext,
-  opened: Opened,
-  call: (db: Opened['db']) => Promise<unknown>,
-  prepare: (db: Opened['db']) => Promise<unknown> = () => Promise.resolve(),
-): Promise<unknown> {
-  const twin = opened.connect()
-  await opened.reset()
-  await prepare(twin)
-  const wanted = await describedOutcome(() => call(twin))
-  await opened.reset()
-  await prepare(opened.db)
-  const seen = await describedOutcome(() => call(opened.db))
-  t.deepEqual(seen, wanted)
-  return wanted
-}
-
-async function describedOutcome(call: () => Promise<unknown>): Promise<unknown> {
-  const outcome = (await outcomeOf(call)) as { readonly value?: unknown; readonly error?: Error }
-  if (outcome.error === undefined) return outcome
-  const { error } = outcome
-  const fields = Object.fromEntries(
-    Object.entries(error).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)),
-  )
-  return { kind: error.constructor.name, name: error.name, message: error.message, fields }
-}
-
 /** Demands that two values are equal down to prototypes, the order of keys and `-0`, without sharing an object. */
 export function expectIdentical(t: ExecutionContext, seen: unknown, wanted: unknown, path = 'result'): void {
   if (typeof wanted !== 'object' || wanted === null || typeof seen !== 'object' || seen === null) {

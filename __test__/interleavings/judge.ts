@@ -1,0 +1,109 @@
+import { describe } from './explore.ts'
+import type { Step } from './explore.ts'
+
+/** A read that was answered with what the row was at no moment that it may answer with. */
+export class StaleRead extends Error {}
+
+interface Moment {
+  /** after how many steps the database came to be so */
+  readonly since: number
+  readonly answers: Readonly<Record<string, string>>
+}
+
+interface Read {
+  readonly query: string
+  /** the last commit that changed its answer and whose write had returned when the read began, as a number of steps */
+  readonly least: number
+  /** the same, whatever the commit changed */
+  readonly leastOfAll: number
+  readonly began: number
+}
+
+/**
+ * Judges the reads of one order: what a read answers must have been true at some moment between the latest commit that
+ * changed its answer and whose write had returned when the read began, and the read's end.
+ */
+export class Judge {
+  readonly #moments: Moment[]
+  readonly #order: Step[] = []
+  readonly #answered: string[] = []
+  readonly #outcome = new Map<number, string[]>()
+  readonly #reads = new Map<number, Read>()
+  readonly #commits = new Map<number, { readonly since: number; readonly changed: readonly string[] }[]>()
+  #least: Record<string, number> = {}
+  #leastOfAll = 0
+  /** Reads older than a returned write that did not change their answer, but was made after one that did. */
+  overtaken = 0
+
+  constructor(answers: Readonly<Record<string, string>>) {
+    this.#moments = [{ since: 0, answers }]
+  }
+
+  get order(): readonly Step[] {
+    return this.#order
+  }
+
+  /** What each actor read, whatever happened in between. */
+  outcome(): string {
+    return JSON.stringify([...this.#outcome].sort(([a], [b]) => a - b))
+  }
+
+  /** A step begins. */
+  step(step: Step): void {
+    this.#order.push(step)
+  }
+
+  /** What the database answers after the step. */
+  now(answers: Readonly<Record<string, string>>): void {
+    const known = this.#moments.at(-1)!.answers
+    if (Object.keys(answers).every((query) => answers[query] === known[query])) return
+    const since = this.#order.length
+    const changed = Object.keys(answers).filter((query) => answers[query] !== known[query])
+    this.#moments.push({ since, answers })
+    const { actor } = this.#order.at(-1)!
+    this.#commits.set(actor, [...(this.#commits.get(actor) ?? []), { since, changed }])
+  }
+
+  writeReturned(actor: number): void {
+    for (const { since, changed } of this.#commits.get(actor) ?? []) {
+      this.#leastOfAll = Math.max(this.#leastOfAll, since)
+      for (const query of changed) this.#least[query] = Math.max(this.#least[query] ?? 0, since)
+    }
+  }
+
+  readBegan(actor: number, query: string): void {
+    const least = this.#least[query] ?? 0
+    this.#reads.set(actor, { query, least, leastOfAll: this.#leastOfAll, began: this.#order.length })
+  }
+
+  readEnded(actor: number, answer: string): void {
+    const read = this.#reads.get(actor)!
+    const { query, least, leastOfAll } = read
+    this.#outcome.set(actor, [...(this.#outcome.get(actor) ?? []), answer])
+    this.#answered.push(`after step ${this.#order.length} actor ${actor} had read ${query}: ${answer}`)
+    if (this.#since(leastOfAll).some(({ answers }) => answers[query] === answer)) return
+    const possible = this.#since(least)
+    if (possible.some(({ answers }) => answers[query] === answer)) {
+      this.overtaken++
+      return
+    }
+    const allowed = possible.map(({ since, answers }) => `${answers[query]} since step ${since}`).join('\n  ')
+    this.fail(`a read that began at step ${read.began} answered ${answer}; possible were\n  ${allowed}`)
+  }
+
+  /** What was true at some moment since. */
+  #since(least: number): readonly Moment[] {
+    // The moment before `least` ended with the commit that `least` is.
+    return this.#moments.filter((_moment, index) => (this.#moments[index + 1]?.since ?? Infinity) > least)
+  }
+
+  /** When nothing happens any more. */
+  last(query: string, where: string, answer: string): void {
+    const truth = this.#moments.at(-1)!.answers[query]
+    if (answer !== truth) this.fail(`in the end ${query} is ${answer} for ${where}, but ${truth} in the database`)
+  }
+
+  fail(what: string): never {
+    throw new StaleRead(`${what}\norder: ${describe(this.#order)}\n${this.#answered.join('\n')}`)
+  }
+}

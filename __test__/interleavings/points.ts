@@ -1,0 +1,122 @@
+import type { Independent, Step } from './explore.ts'
+
+/**
+ * Where actors are stopped:
+ * - `token`: a read begins; next it takes its stamps and looks into the store;
+ * - `database`: it was not answered, and goes to the database;
+ * - `fill`: the answer of the database is in its hand;
+ * - `lock`: a write or a transaction is about to take the right to write;
+ * - `write`: the same, for a statement that commits by itself;
+ * - `commit`, `rollback`: of a transaction that has written;
+ * - `invalidate`: it is committed, and stamps are about to be dropped.
+ */
+export type Point = 'token' | 'database' | 'fill' | 'lock' | 'write' | 'commit' | 'rollback' | 'invalidate'
+
+/** A connection as the actors' schedule sees it. */
+export class StopPoints {
+  /** a transaction is open that may write */
+  #locked = false
+  #transaction = false
+  readonly #exclusive: boolean
+
+  /** @param exclusive a transaction keeps everybody else out from its beginning. */
+  constructor(exclusive = false) {
+    this.#exclusive = exclusive
+  }
+
+  /** Where a statement is stopped before it is executed. */
+  before(sql: string): Point | undefined {
+    if (this.#locks(sql)) return 'lock'
+    if (/^(?:begin|savepoint|rollback to|release)/i.test(sql)) return undefined
+    if (/^commit/i.test(sql)) return this.#locked ? 'commit' : undefined
+    if (/^rollback/i.test(sql)) return this.#locked ? 'rollback' : undefined
+    if (/^select/i.test(sql)) return this.#transaction ? undefined : 'database'
+    if (!isWrite(sql) || this.#locked) return undefined
+    return this.#transaction ? 'lock' : 'write'
+  }
+
+  /** Where it is stopped when it has been. */
+  after(sql: string): Point | undefined {
+    if (/^begin/i.test(sql)) {
+      this.#transaction = true
+      this.#locked = this.#locks(sql)
+      return undefined
+    }
+    if (/^(?:commit|rollback$)/i.test(sql)) {
+      const point = /^commit/i.test(sql) && this.#locked ? 'invalidate' : undefined
+      this.#transaction = this.#locked = false
+      return point
+    }
+    if (/^select/i.test(sql)) return this.#transaction ? undefined : 'fill'
+    if (!isWrite(sql)) return undefined
+    if (!this.#transaction) return 'invalidate'
+    this.#locked = true
+    return undefined
+  }
+
+  #locks(sql: string): boolean {
+    return (this.#exclusive ? /^begin/i : /^begin immediate/i).test(sql)
+  }
+
+  /** Whether others may see something new once the statement has been executed. */
+  mayCommit(sql: string): boolean {
+    return /^commit/i.test(sql) || (!this.#transaction && isWrite(sql))
+  }
+}
+
+function isWrite(sql: string): boolean {
+  return /^(?:insert|update|delete|with)/i.test(sql)
+}
+
+/** Whether it waits while another actor may write. */
+export function wantsLock({ point }: Step): boolean {
+  return point === 'lock' || point === 'write'
+}
+
+/** Whether it gives back the right to write. */
+export function givesLockBack({ point }: Step): boolean {
+  return point === 'commit' || point === 'rollback'
+}
+
+type Use = 'reads' | 'changes' | 'adds'
+/** by what is touched */
+type Uses = Partial<Record<string, Use>>
+
+/**
+ * What steps touch, if the plugin is right; `interleavings.slow.spec.ts` runs orders without this. What only adds (a scheme to the registry, one to a stamp) may be swapped
+ * with its like.
+ */
+function uses({ point, of }: Step, { shared, cold }: Sharing): Uses {
+  const registered = (use: Use): Uses => (cold ? { registry: use } : {})
+  const result: Uses = shared ? { [`result ${of}`]: 'changes' } : {}
+  const byPoint: Record<Point, Uses> = {
+    token: { stamps: 'reads', ...registered('adds'), ...result },
+    database: { rows: 'reads' },
+    // In threads that fill by themselves: a fill must not look at the stamps, and one that does is to be found out.
+    fill: shared ? result : { stamps: 'reads' },
+    lock: { lock: 'changes', ...registered('reads') },
+    write: { lock: 'changes', ...registered('reads'), rows: 'changes' },
+    commit: { lock: 'changes', rows: 'changes' },
+    rollback: { lock: 'changes' },
+    invalidate: { stamps: 'adds', ...registered('reads') },
+  }
+  return byPoint[point as Point]
+}
+
+export interface Sharing {
+  /** the readers have one store and one list of reads under way; otherwise each has its own (threads) */
+  readonly shared: boolean
+  /** the first read of each kind registers its scheme */
+  readonly cold: boolean
+}
+
+/** Whether two steps of different actors may be swapped without anybody noticing. */
+export function independent(sharing: Sharing): Independent {
+  return (a, b) => {
+    if (a.actor === b.actor) return false
+    const [mine, other] = [uses(a, sharing), uses(b, sharing)]
+    return Object.keys(mine).every(
+      (thing) => other[thing] === undefined || (mine[thing] === other[thing] && mine[thing] !== 'changes'),
+    )
+  }
+}

@@ -1,0 +1,167 @@
+import type { Mutant } from './mutant.ts'
+
+/** The core, read by read: texts, conditions, equality classes, keys, what a token is made of. */
+export const CORE_READS: readonly Mutant[] = [
+  {
+    guard: 'schemes are registered before the database is asked',
+    file: 'crates/core/src/database.rs',
+    find: `let registration = self
+            .registry
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .register(table, scheme);`,
+    replace: 'let registration = Registration::Known;',
+    test: { cargo: 'cascades', title: 'children_of_a_deleted_row_are_dropped_by_their_keys' },
+  },
+  {
+    guard: 'a token holds the table’s stamp',
+    file: 'crates/core/src/bind.rs',
+    find: 'each(table.slot);',
+    replace: '',
+    test: { cargo: 'cascades', title: 'a_full_registry_falls_back_to_the_table' },
+  },
+  {
+    guard: 'a token holds the scheme’s stamp',
+    file: 'crates/core/src/bind.rs',
+    find: 'each(handle.slot);\n                if kept',
+    replace: 'if kept',
+    test: { cargo: 'oracle', title: 'a_changed_answer_has_a_changed_token_on_postgres' },
+  },
+  {
+    guard: 'code of the user’s: the stamp that every write drops',
+    file: 'crates/core/src/bind.rs',
+    find: 'any: reads_anything(read, facts),',
+    replace: 'any: reads_anything(read, facts) && false,',
+    test: { spec: 'session', title: 'a function that reads tables goes with any write, if it is cached at all' },
+  },
+  {
+    guard: 'dependencies in the key',
+    file: 'crates/core/src/key.rs',
+    find: 'self.bytes.extend(slot.to_bytes());',
+    replace: 'let _ = slot.to_bytes();',
+    test: {
+      spec: 'addon',
+      title: 'a key tells what its result depends on, because only sums of the same stamps can be compared',
+    },
+  },
+  {
+    guard: 'the text in the key',
+    file: 'crates/core/src/key.rs',
+    find: '[FORMAT, identity.as_bytes(), canonical.as_bytes()]',
+    replace: '[FORMAT, identity.as_bytes(), &canonical.as_bytes()[..0]]',
+    test: { spec: 'key', title: 'sqlite: what differs in the result differs in the key' },
+  },
+  {
+    guard: 'the length of each value of a list in the key',
+    file: 'crates/core/src/key.rs',
+    find: 'self.bytes.extend(bytes(*parameter));',
+    replace: 'self.bytes.extend(bytes(*parameter).iter().skip(5));',
+    test: { spec: 'guards-keys', title: 'sqlite: values of lists do not melt' },
+  },
+  {
+    guard: 'NOCASE texts are compared without case',
+    file: 'crates/core/src/class.rs',
+    find: 'out.push_str(text);\n            out[start..].make_ascii_lowercase();',
+    replace: 'out.push_str(text);\n            let _ = start;',
+    test: { cargo: 'classes', title: 'sqlite_texts' },
+  },
+  {
+    guard: 'uuids are compared without case',
+    file: 'crates/core/src/class.rs',
+    find: 'out.push_str(text);\n    out[start..].make_ascii_lowercase();',
+    replace: 'out.push_str(text);\n    let _ = start;',
+    test: { cargo: 'classes', title: 'spellings_that_are_not_listed_are_unknown' },
+  },
+  {
+    guard: '-0 is 0',
+    file: 'crates/core/src/class.rs',
+    find: 'let number = if number == 0.0 { 0.0 } else { number };',
+    replace: '',
+    test: { cargo: 'classes', title: 'floats' },
+  },
+  {
+    guard: 'numerics without their scale',
+    file: 'crates/core/src/class.rs',
+    find: `let significant = joined.trim_end_matches('0');`,
+    replace: 'let significant = joined.as_ref();',
+    test: { cargo: 'classes', title: 'numerics_ignore_scale' },
+  },
+  {
+    guard: 'integers that a double cannot hold are unknown',
+    file: 'crates/core/src/class.rs',
+    find: 'number.fract() == 0.0 && number.abs() <= MAX_SAFE',
+    replace: 'number.fract() == 0.0 && number.abs() <= MAX_SAFE * 2.0',
+    test: { cargo: 'classes', title: 'integers' },
+  },
+  {
+    guard: 'SQLite: texts that numeric affinity may turn into numbers are unknown',
+    file: 'crates/core/src/class.rs',
+    find: '} else if looks_numeric(text) {',
+    replace: '} else if text.is_empty() && looks_numeric(text) {',
+    test: { cargo: 'classes', title: 'sqlite_numbers_meet_whatever_carries_them' },
+  },
+  {
+    guard: 'texts with NUL are unknown',
+    file: 'crates/core/src/class.rs',
+    find: 'if text.as_bytes().contains(&0) {',
+    replace: 'if text.is_empty() && text.as_bytes().contains(&0) {',
+    test: { cargo: 'guards', title: 'a_text_with_nul_is_unknown' },
+  },
+  {
+    guard: 'NOT',
+    file: 'crates/core/src/dnf.rs',
+    find: '} => form(expr, !wanted, scope),',
+    replace: '} => form(expr, wanted, scope),',
+    test: { cargo: 'plan_texts', title: 'postgres_reads' },
+  },
+  {
+    guard: 'x = NULL never matches',
+    file: 'crates/core/src/class.rs',
+    find: '(_, Value::Null) => Class::Null,',
+    replace: '(_, Value::Null) => put("null", out),',
+    test: { cargo: 'oracle', title: 'a_changed_answer_has_a_changed_token_on_postgres' },
+  },
+  {
+    guard: 'the cap of AND-ed ORs',
+    file: 'crates/core/src/dnf.rs',
+    find: 'if all.len() * form.len() <= MAX_CONJUNCTIONS {',
+    replace: 'if all.len() * form.len() <= MAX_CONJUNCTIONS * 1_000 {',
+    test: { cargo: 'plan_limits', title: 'many_ands_of_ors_do_not_explode' },
+    hangs: true,
+  },
+  {
+    guard: 'locking clauses are seen',
+    file: 'crates/core/src/extract/walk.rs',
+    find: 'self.locks |= !query.locks.is_empty();',
+    replace: '',
+    test: { cargo: 'plan_texts', title: 'postgres_reads' },
+  },
+  {
+    guard: 'functions of the time',
+    file: 'crates/core/src/functions.rs',
+    find: '} else if listed(POSTGRES_TIME, name) {\n        Nature::Caution("time_function", true)',
+    replace: '} else if listed(POSTGRES_TIME, name) {\n        Nature::Pure',
+    test: { cargo: 'plan_texts', title: 'postgres_reads' },
+  },
+  {
+    guard: 'volatile functions',
+    file: 'crates/core/src/functions.rs',
+    find: '} else if listed(POSTGRES_VOLATILE, name) {\n        Nature::Caution("volatile_function", true)',
+    replace: '} else if listed(POSTGRES_VOLATILE, name) {\n        Nature::Pure',
+    test: { cargo: 'guards', title: 'volatile_functions_are_cautions' },
+  },
+  {
+    guard: 'session values',
+    file: 'crates/core/src/functions.rs',
+    find: '} else if listed(POSTGRES_SESSION, name) {\n        Nature::Caution("session_value", true)',
+    replace: '} else if listed(POSTGRES_SESSION, name) {\n        Nature::Pure',
+    test: { cargo: 'plan_texts', title: 'postgres_reads' },
+  },
+  {
+    guard: 'tables that the parser did not see',
+    file: 'crates/core/src/dispatch.rs',
+    find: 'if self.overlooks(&read, lexemes) {',
+    replace: 'if self.overlooks(&read, lexemes) && lexemes.is_empty() {',
+    test: { cargo: 'plan_texts', title: 'postgres_reads' },
+  },
+]

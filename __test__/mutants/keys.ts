@@ -1,0 +1,95 @@
+import type { Mutant } from './mutant.ts'
+
+/** What tells one result from another. */
+export const KEYS: readonly Mutant[] = [
+  {
+    guard: 'the driver’s fingerprint in the key',
+    file: 'ts/database.ts',
+    find: 'context: encodeContext([found.fingerprint, config.prefix])',
+    replace: 'context: encodeContext([config.prefix])',
+    test: {
+      spec: 'guards-keys',
+      title: 'sqlite: two drivers that make different values of the same data share no results',
+    },
+  },
+  {
+    guard: 'the prefix in the key',
+    file: 'ts/database.ts',
+    find: 'context: encodeContext([found.fingerprint, config.prefix])',
+    replace: 'context: encodeContext([found.fingerprint])',
+    test: { spec: 'switch', title: 'sqlite: a prefix separates applications on one store' },
+  },
+  {
+    guard: 'vary in the key',
+    file: 'ts/database.ts',
+    find: 'return Buffer.concat([context, varied])',
+    replace: 'return varied.length < 0 ? varied : context',
+    test: { spec: 'switch', title: 'sqlite: vary is part of every key and asked at each read' },
+  },
+  {
+    guard: 'the type of a parameter in the key',
+    file: 'ts/parameters.ts',
+    find: 'bigint: 5,',
+    replace: 'bigint: 6,',
+    test: { spec: 'guards-keys', title: 'sqlite: a bigint and its text have keys of their own' },
+  },
+  {
+    guard: 'null and undefined are two',
+    file: 'ts/parameters.ts',
+    find: 'buffer[end++] = Tag.undefined',
+    replace: 'buffer[end++] = Tag.null',
+    test: { spec: 'guards-keys', title: 'sqlite: null and undefined have keys of their own' },
+  },
+  {
+    guard: 'bytes are no text',
+    file: 'ts/parameters.ts',
+    find: 'buffer[end] = Tag.bytes',
+    replace: 'buffer[end] = Tag.string',
+    test: { spec: 'guards-keys', title: 'sqlite: bytes and their text have keys of their own' },
+  },
+  {
+    guard: 'lone surrogates are themselves',
+    file: 'ts/parameters.ts',
+    find: 'if (value.isWellFormed()) {',
+    replace: 'if (value.length > 0) {',
+    test: { spec: 'guards-keys', title: 'sqlite: two lone surrogates have keys of their own' },
+  },
+  {
+    guard: 'a parameter of a class has no encoding',
+    file: 'ts/parameters.ts',
+    find: `throw new UnencodableParameter('a parameter is an instance of a class')`,
+    replace: 'end += 0',
+    test: { spec: 'guards-keys', title: 'sqlite: an instance of a class has no key' },
+  },
+  {
+    guard: 'a write’s parameters are those of its beginning',
+    file: 'ts/parameters.ts',
+    find: 'return Uint8Array.prototype.slice.call(buffer, INPUT_OFFSET, length)',
+    replace: 'return buffer.subarray(INPUT_OFFSET, length)',
+    test: { spec: 'result', title: 'sqlite: a caller that changes its parameters while a write runs changes nothing' },
+  },
+  {
+    guard: 'the identity of the database',
+    file: 'ts/database.ts',
+    find: 'const identity = config.database === undefined ? found.identity : `named:${config.database}`',
+    replace: 'const identity = config.database === undefined ? found.server : `named:${config.database}`',
+    test: { spec: 'seam', title: 'two databases in memory share nothing under one plugin object' },
+  },
+  {
+    guard: 'a file by what it is, not by its path',
+    file: 'ts/kysely/sqlite-identity.ts',
+    find: 'return `sqlite:${found.dev}:${found.ino}:${(await knowsBirth()) ? found.birthtimeNs : path}`',
+    replace: 'return `sqlite:${found.dev}:${path}`',
+    test: { spec: 'session', title: 'SQLite: a file is the same database by a hard link' },
+  },
+  {
+    guard: 'a file that is made anew is another database',
+    file: 'ts/kysely/sqlite-identity.ts',
+    find: '${(await knowsBirth()) ? found.birthtimeNs : path}',
+    replace: '${(await knowsBirth()) ? 0 : path}',
+    test: {
+      spec: 'introspect',
+      title: 'sqlite: a file is the same database by whatever path, and another once recreated',
+    },
+  },
+]

@@ -1,0 +1,96 @@
+import type { Mutant } from './mutant.ts'
+
+/** FLOW 2 in TypeScript: which statements are writes, and what is told of their rows. */
+export const WRITES: readonly Mutant[] = [
+  {
+    guard: 'a write of a database that nothing is known of',
+    file: 'ts/database.ts',
+    find: 'if (handle === undefined) native.invalidateStore(this.instance.storeHandle)',
+    replace: 'if (handle === undefined) return',
+    test: { spec: 'guards-writes', title: 'sqlite: a write before the facts are known drops the whole store' },
+  },
+  {
+    guard: 'reads that may write are written through',
+    file: 'ts/kysely/connection.ts',
+    find: `return read.writes ? 'write' : 'read'`,
+    replace: `return 'read'`,
+    test: { spec: 'trigger', title: 'postgres: a user function that writes, called by a read' },
+  },
+  {
+    guard: 'a failed statement that may have happened all the same',
+    file: 'ts/write.ts',
+    find: 'if (mayHaveHappened(connection.database, error)) await',
+    replace: 'if (mayHaveHappened(connection.database, error) && error === undefined) await',
+    test: { spec: 'guards-writes', title: 'sqlite: what INSERT OR FAIL had inserted before it failed is dropped' },
+  },
+  {
+    guard: 'a lost connection proves nothing',
+    file: 'ts/write.ts',
+    find: `return typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || /^(?:08|40003|57|58|XX)/.test(code)`,
+    replace: 'return code === undefined && code !== undefined',
+    test: { spec: 'guards-writes', title: 'postgres: a write whose answer was lost is dropped' },
+  },
+  {
+    guard: 'a schema change in a transaction is remembered until the commit',
+    file: 'ts/write.ts',
+    find: 'state.schemaChanged = true\n',
+    replace: '',
+    test: { spec: 'ddl', title: 'sqlite: a foreign key or a trigger that is added, in a transaction' },
+  },
+  {
+    guard: 'DDL drops the facts',
+    file: 'ts/database.ts',
+    find: 'native.dropFacts(this.#known.handle)',
+    replace: '',
+    test: { spec: 'ddl', title: 'sqlite: a foreign key or a trigger that is added, outside of transactions' },
+  },
+  {
+    guard: 'DDL drops every result',
+    file: 'ts/database.ts',
+    find: 'this.#report(() => native.invalidateDatabase(this.#known!.handle, reason))',
+    replace: '',
+    test: { spec: 'guards-writes', title: 'postgres: a view that is made anew drops its reads' },
+  },
+  {
+    guard: 'facts that were read before a schema change are refused',
+    file: 'ts/database.ts',
+    find: 'native.setFacts(known.handle, JSON.stringify(known.facts.facts), epoch)',
+    replace: 'native.setFacts(known.handle, JSON.stringify(known.facts.facts), native.factsEpoch(known.handle))',
+    test: { spec: 'guards-writes', title: 'sqlite: facts that were read before a schema change are refused after it' },
+  },
+  {
+    guard: 'images and write in one transaction',
+    file: 'ts/kysely/row-images.ts',
+    find: 'const own = !state.inTransaction && plan.before !== undefined',
+    replace: 'const own = state.inTransaction && !state.inTransaction',
+    test: { spec: 'guards-writes', title: 'sqlite: nobody writes between an image and its write' },
+  },
+  {
+    guard: 'the write lock comes before the images',
+    file: 'ts/kysely/row-images.ts',
+    find: 'plan.lock !== undefined && !(await takeLock(real, plan.lock))',
+    replace: 'plan.lock === undefined && !(await takeLock(real, plan.lock ?? plan.sql!))',
+    test: { spec: 'guards-writes', title: 'sqlite: a write in a transaction fails no more often than it would' },
+  },
+  {
+    guard: 'a driver that counts no rows is not believed',
+    file: 'ts/kysely/row-images.ts',
+    find: `none: row?.['changed'] === '0'`,
+    replace: 'none: row !== undefined',
+    test: { spec: 'guards-writes', title: 'sqlite: a driver that counts 0 rows whatever happened is not believed' },
+  },
+  {
+    guard: 'images that cannot be read are no images',
+    file: 'ts/kysely/row-images.ts',
+    find: 'if (plan.before !== undefined && old === undefined) return undefined',
+    replace: '',
+    test: { spec: 'guards-writes', title: 'sqlite: a write whose old image cannot be read drops by its text' },
+  },
+  {
+    guard: 'an unreadable write reaches further than the tables it names',
+    file: 'ts/kysely/node-tables.ts',
+    find: 'return complete && simple && found.length > 0 ? found : undefined',
+    replace: 'return complete && found.length > 0 ? found : undefined',
+    test: { spec: 'guards-writes', title: 'sqlite: an unreadable write of a table with children drops everything' },
+  },
+]

@@ -1,0 +1,87 @@
+import type { ConcurrentWorld, Writer } from './concurrent-databases.ts'
+import type { Read } from './read-parts.ts'
+
+/** A read under way. */
+interface Began {
+  readonly query: number
+  /** the last moment made by a write that had returned and changed this answer */
+  readonly least: number
+  /** the same, whatever the write changed */
+  readonly leastOfAll: number
+}
+
+const LOG = 40
+
+/** What each query of the pool answers, moment by moment: a moment begins with a commit. */
+export class History {
+  readonly #moments: (readonly string[])[]
+  readonly #least: number[]
+  readonly #log: string[] = []
+  #leastOfAll = 0
+  #changes = 0
+
+  private constructor(first: readonly string[]) {
+    this.#moments = [first]
+    this.#least = first.map(() => 0)
+  }
+
+  static async begin(world: ConcurrentWorld, reads: readonly Read[]): Promise<History> {
+    const history = new History(
+      await world.observe(reads, (answers, writer, sql) => history.#add(answers, writer, sql)),
+    )
+    return history
+  }
+
+  /** Commits of the clients that changed the answer of a query of the pool. */
+  get changes(): number {
+    return this.#changes
+  }
+
+  #add(answers: readonly string[], writer: Writer | undefined, sql: string): void {
+    this.#moments.push(answers)
+    const moment = this.#moments.length - 1
+    writer?.commits.push(moment)
+    const before = this.#moments[moment - 1]!
+    if (writer !== undefined && answers.some((answer, query) => answer !== before[query])) this.#changes++
+    this.#note(`moment ${moment} by ${writer === undefined ? 'nobody' : `client ${writer.number}`}: ${sql}`)
+  }
+
+  #happened(moment: number): void {
+    this.#leastOfAll = Math.max(this.#leastOfAll, moment)
+    for (const [query, answer] of this.#moments[moment]!.entries()) {
+      if (answer !== this.#moments[moment - 1]![query]) this.#least[query] = Math.max(this.#least[query]!, moment)
+    }
+  }
+
+  /** A write has returned to its caller. */
+  returned(writer: Writer, label: string): void {
+    for (const moment of writer.commits) this.#happened(moment)
+    if (writer.commits.length > 0) {
+      this.#note(`a ${label} of client ${writer.number} returned: moments ${writer.commits.join(', ')}`)
+    }
+    writer.commits = []
+  }
+
+  began(query: number): Began {
+    return { query, least: this.#least[query]!, leastOfAll: this.#leastOfAll }
+  }
+
+  /** Whether an answer that has just come was true at a moment that it may be of; otherwise what it should have been. */
+  judge({ query, least, leastOfAll }: Began, answer: string): string {
+    const since = (first: number): boolean => this.#moments.slice(first).some((moment) => moment[query] === answer)
+    if (since(leastOfAll)) return 'fresh'
+    if (since(least)) return 'overtaken'
+    const possible = [...new Set(this.#moments.slice(least).map((moment) => moment[query]))]
+    const was = this.#moments.findLastIndex((moment) => moment[query] === answer)
+    return [
+      `answered, as was true ${was === -1 ? 'at no moment' : `at moment ${was}`}:\n  ${answer}`,
+      `since moment ${least} true were:\n  ${possible.join('\n  ---\n  ')}`,
+      ...this.#log,
+    ].join('\n')
+  }
+
+  #note(line: string): void {
+    this.#log.push(line)
+    if (this.#log.length > LOG) this.#log.shift()
+  }
+}
