@@ -226,11 +226,11 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
         })
       }, options)
     let waited = false
-    const withFacts = (next: () => Promise<T>): Promise<T> =>
-      database.ready(provide).then(() => {
-        waited = true
-        return next()
-      })
+    const withFacts = async (next: () => Promise<T>): Promise<T> => {
+      await database.ready(provide)
+      waited = true
+      return next()
+    }
     // Connections are given in the order in which they were asked for: nobody overtakes those who wait for the facts.
     const connect = (rootRead?: RootRead): Promise<T> => {
       const { loading } = database
