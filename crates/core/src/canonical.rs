@@ -186,6 +186,7 @@ impl Writer<'_> {
                 continue;
             }
             let joint = parts[0].len();
+            let calm = parts.iter().all(|part| self.cannot_fail(part));
             let mut sorted: Vec<(String, Vec<Lexeme>)> = parts
                 .iter()
                 .map(|part| {
@@ -194,7 +195,10 @@ impl Writer<'_> {
                     (self.text(&inner, &mut |_| 0), inner)
                 })
                 .collect();
-            sorted.sort_by(|left, right| left.0.cmp(&right.0));
+            // One operand may keep another from failing: `json_valid(x) and json_extract(x, '$.a') = 1`.
+            if calm {
+                sorted.sort_by(|left, right| left.0.cmp(&right.0));
+            }
             for (at, (_, part)) in sorted.into_iter().enumerate() {
                 if at > 0 {
                     out.push(lexemes[joint]);
@@ -217,6 +221,33 @@ impl Writer<'_> {
             }
             _ => out.extend_from_slice(lexemes),
         }
+    }
+
+    /// Whether a condition only compares columns and values.
+    fn cannot_fail(&self, lexemes: &[Lexeme]) -> bool {
+        const WORDS: &[&str] = &[
+            "and", "or", "not", "in", "is", "null", "true", "false", "distinct", "from",
+        ];
+        let sql = self.sql();
+        lexemes
+            .iter()
+            .enumerate()
+            .all(|(at, lexeme)| match lexeme.kind {
+                Kind::Operator => {
+                    ["=", "==", "<>", "!=", "<", ">", "<=", ">="].contains(&lexeme.text(sql))
+                }
+                Kind::Word | Kind::Quoted => {
+                    let called = lexemes
+                        .get(at + 1)
+                        .is_some_and(|next| next.kind == Kind::Open);
+                    lexeme.is_any(sql, WORDS)
+                        || !called
+                            && (lexeme.kind == Kind::Quoted
+                                || !keywords::is_keyword(&lexeme.text(sql).to_ascii_lowercase()))
+                }
+                Kind::Semicolon | Kind::Odd => false,
+                _ => true,
+            })
     }
 
     /// Operands of a word outside parentheses; `None` where the word may mean something else.

@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Columns that tables have without declaring them.
-fn is_system(dialect: Dialect, name: &str) -> bool {
+pub(crate) fn is_system(dialect: Dialect, name: &str) -> bool {
     match dialect {
         Dialect::Postgres => matches!(
             name,

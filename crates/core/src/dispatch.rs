@@ -90,6 +90,10 @@ impl Planner<'_> {
             let detail = format!("not understood: {doubt}");
             return (self.fallback(lexemes, detail), None);
         }
+        if scan.booleans && self.has_columns_like_booleans() {
+            let detail = "TRUE or FALSE may be a column".to_owned();
+            return (self.fallback(lexemes, detail), None);
+        }
         if let Some(write) = crate::write::write(tree, &scan, self.context) {
             return (Statement::Write(write), None);
         }
@@ -111,6 +115,22 @@ impl Planner<'_> {
         }
         let canonical = canonical(self.collapsed, lexemes, self.context.dialect, query);
         (Statement::Read(read), Some(canonical))
+    }
+
+    /// `SQLite` takes TRUE and FALSE for columns where there are columns of these names.
+    fn has_columns_like_booleans(&self) -> bool {
+        let like = |name: &str| {
+            ["true", "false"]
+                .iter()
+                .any(|word| name.eq_ignore_ascii_case(word))
+        };
+        self.context.dialect == Dialect::Sqlite
+            && self.context.facts.is_some_and(|facts| {
+                facts
+                    .tables
+                    .iter()
+                    .any(|table| table.columns.iter().any(|column| like(&column.name)))
+            })
     }
 
     /// Whether a name stands where a table does and is a table, but is not among those of the tree.

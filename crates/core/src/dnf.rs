@@ -3,6 +3,8 @@
 //! SQL's logic has three values, so two forms are made side by side: rows for which a condition may be *true*, and rows for
 //! which it may be *false* (NOT swaps them). What is not understood is "any row" in both, hence dropping a term only widens.
 
+use std::ops::Range;
+
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 
 use crate::plan::{Conjunction, Operand, Term};
@@ -45,17 +47,53 @@ pub trait Scope {
     fn numeric_bool(&self) -> bool;
 }
 
-fn any() -> Form {
+pub(crate) fn any() -> Form {
     vec![Vec::new()]
 }
 
-/// Rows for which the conditions, AND-ed, may all be true.
-pub fn all_true(conditions: &[&Expr], scope: &dyn Scope) -> Form {
-    let mut forms: Vec<Form> = conditions
+/// Rows for which the condition may be true.
+pub(crate) fn may_be_true(condition: &Expr, scope: &dyn Scope) -> Form {
+    form(condition, true, scope)
+}
+
+/// Both, unless the product would burst: then the first alone.
+pub(crate) fn and(first: Form, second: &Form) -> Form {
+    if second.iter().any(Vec::is_empty) || first.len() * second.len() > MAX_CONJUNCTIONS {
+        return first;
+    }
+    product(&first, second)
+}
+
+/// What a form says without the facts about some tables.
+pub(crate) fn without(form: &Form, tables: &Range<usize>) -> Form {
+    let about = |fact: &&Fact| match fact {
+        Fact::Is(column, ..) => !tables.contains(&column.0),
+        Fact::Same(one, two) => !tables.contains(&one.0) && !tables.contains(&two.0),
+    };
+    let mut out: Form = form
         .iter()
-        .map(|condition| form(condition, true, scope))
+        .map(|conjunction| conjunction.iter().filter(about).cloned().collect())
         .collect();
-    conjoin(&mut forms)
+    absorb(&mut out);
+    out
+}
+
+/// Whether an equality has a side in these tables.
+pub(crate) fn mentions(form: &Form, tables: &Range<usize>) -> bool {
+    form.iter().flatten().any(|fact| match fact {
+        Fact::Is(..) => false,
+        Fact::Same(one, two) => tables.contains(&one.0) || tables.contains(&two.0),
+    })
+}
+
+/// Whether the form fails where all columns of these tables are NULL: each conjunction has a fact that NULL does not meet.
+pub(crate) fn rejects_nulls(form: &Form, tables: &Range<usize>) -> bool {
+    form.iter().all(|conjunction| {
+        conjunction.iter().any(|fact| match fact {
+            Fact::Is(column, _, nulls) => !nulls && tables.contains(&column.0),
+            Fact::Same(one, two) => tables.contains(&one.0) || tables.contains(&two.0),
+        })
+    })
 }
 
 /// Rows for which the condition may be true (`wanted`) or false.
@@ -252,29 +290,35 @@ pub fn operand(expr: &Expr, scope: &dyn Scope) -> Operand {
 }
 
 /// AND: the product, small forms first. A product past the cap is not made: the form that would burst it is left out.
-fn conjoin(forms: &mut Vec<Form>) -> Form {
+pub(crate) fn conjoin(forms: &mut Vec<Form>) -> Form {
     forms.sort_by_key(Vec::len);
-    let mut product = any();
-    for form in forms.drain(..) {
-        if product.len() * form.len() > MAX_CONJUNCTIONS {
-            continue;
+    let mut forms = forms.drain(..);
+    let Some(mut all) = forms.next() else {
+        return any();
+    };
+    for form in forms {
+        if all.len() * form.len() <= MAX_CONJUNCTIONS {
+            all = product(&all, &form);
         }
-        let mut next = Vec::with_capacity(product.len() * form.len());
-        for left in &product {
-            for right in &form {
-                let mut both = left.clone();
-                for fact in right {
-                    if both.len() < MAX_FACTS && !both.contains(fact) {
-                        both.push(fact.clone());
-                    }
-                }
-                next.push(both);
-            }
-        }
-        product = next;
-        absorb(&mut product);
     }
-    product
+    all
+}
+
+fn product(left: &Form, right: &Form) -> Form {
+    let mut next = Vec::with_capacity(left.len() * right.len());
+    for left in left {
+        for right in right {
+            let mut both = left.clone();
+            for fact in right {
+                if both.len() < MAX_FACTS && !both.contains(fact) {
+                    both.push(fact.clone());
+                }
+            }
+            next.push(both);
+        }
+    }
+    absorb(&mut next);
+    next
 }
 
 /// OR: all conjunctions; single terms on one column become one term of several values.
@@ -381,6 +425,14 @@ fn absorb<T: PartialEq>(form: &mut Vec<Vec<T>>) {
 pub fn rows(form: &Form, table: usize, names: &dyn Fn(usize) -> String) -> Vec<Conjunction> {
     let mut out: Vec<Conjunction> = Vec::new();
     for conjunction in form {
+        // Of hundreds of joined tables most are in none of the few facts that are kept.
+        let about = conjunction.iter().any(|fact| match fact {
+            Fact::Is(column, ..) => column.0 == table,
+            Fact::Same(one, two) => one.0 == table || two.0 == table,
+        });
+        if !about {
+            return vec![Vec::new()];
+        }
         let terms = terms(conjunction, table, names);
         if terms.is_empty() {
             return vec![Vec::new()];

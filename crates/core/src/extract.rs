@@ -31,6 +31,8 @@ pub struct Relation {
     pub all: bool,
     /// Its columns are renamed by the alias.
     pub renamed: bool,
+    /// Which occurrence in the tree it is; 0: none that can be told apart.
+    pub address: usize,
 }
 
 /// A function called.
@@ -74,8 +76,12 @@ pub struct Scan {
     pub locks: bool,
     /// SELECT … INTO occurs.
     pub into: bool,
+    /// TRUE or FALSE occurs.
+    pub booleans: bool,
     /// TABLESAMPLE occurs.
     pub sample: bool,
+    /// SELECTs and what may stand for one, nested ones included.
+    pub queries: usize,
     /// A nested INSERT, UPDATE, DELETE or MERGE, or another statement, occurs.
     pub statements: usize,
     /// Something whose meaning is not known, in words.
@@ -205,7 +211,13 @@ impl Scan {
         }
     }
 
-    fn relation(&mut self, name: &ObjectName, alias: Option<&TableAlias>, all: bool) {
+    fn relation(
+        &mut self,
+        name: &ObjectName,
+        alias: Option<&TableAlias>,
+        all: bool,
+        address: usize,
+    ) {
         let dialect = self.dialect();
         if let [ObjectNamePart::Identifier(only)] = name.0.as_slice()
             && only.quote_style.is_none()
@@ -225,6 +237,7 @@ impl Scan {
             visible,
             all: all || renamed,
             renamed,
+            address,
         });
     }
 
@@ -297,6 +310,7 @@ impl Scan {
                         visible,
                         all: true,
                         renamed: false,
+                        address: 0,
                     });
                 }
                 // The walk visits these by itself.
@@ -363,7 +377,7 @@ impl Scan {
 }
 
 /// A factor's identity during the walk: the tree does not move while it is borrowed.
-fn address(factor: &TableFactor) -> usize {
+pub(crate) fn address(factor: &TableFactor) -> usize {
     std::ptr::from_ref(factor).addr()
 }
 

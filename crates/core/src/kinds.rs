@@ -5,6 +5,9 @@ use crate::plan::{Control, Statement, everything};
 use crate::schema::Dialect;
 use crate::words;
 
+/// Bytes of a name that `PostgreSQL` looks at.
+const MAX_NAME: usize = 63;
+
 /// What is to be done with a statement.
 #[derive(Debug)]
 pub enum Kind {
@@ -81,6 +84,9 @@ pub fn kind(sql: &str, lexemes: &[Lexeme], dialect: Dialect) -> Kind {
                 None => Kind::Known(Statement::Inert),
             };
         }
+        "vacuum" if dialect == Dialect::Sqlite && !has(&["into"]) => {
+            Statement::Write(everything("VACUUM may number rows anew"))
+        }
         // PREPARE runs nothing; the EXECUTE that does names nothing.
         "prepare" | "explain" | "describe" | "show" | "listen" | "unlisten" | "notify"
         | "vacuum" | "analyze" | "analyse" | "reindex" | "checkpoint" | "cluster"
@@ -143,13 +149,16 @@ fn control(word: &str, sql: &str, lexemes: &[Lexeme], dialect: Dialect) -> State
         let name = lexemes
             .get(index)
             .and_then(|lexeme| lexeme.identifier(sql, dialect));
-        // SQLite compares names of savepoints without regard to case.
-        name.map(|name| {
+        name.map(|mut name| {
             if dialect == Dialect::Sqlite {
-                name.to_ascii_lowercase()
+                // SQLite compares names of savepoints without regard to case.
+                name.make_ascii_lowercase();
             } else {
-                name
+                let boundary = |at: &usize| name.is_char_boundary(*at);
+                let end = (0..=MAX_NAME.min(name.len())).rev().find(boundary);
+                name.truncate(end.unwrap_or_default());
             }
+            name
         })
     };
     let noise = usize::from(at(1, &["work", "transaction"]));

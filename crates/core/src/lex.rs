@@ -108,6 +108,10 @@ struct Lexer<'a> {
 /// # Errors
 /// In words, when a string, comment or quoted name does not end, or something else cannot be a token.
 pub fn lex(sql: &str, dialect: Dialect) -> Result<Vec<Lexeme>, String> {
+    // SQLite reads no further, whatever it stands in.
+    if sql.as_bytes().contains(&0) {
+        return Err("a NUL character".to_owned());
+    }
     let mut lexer = Lexer {
         sql,
         bytes: sql.as_bytes(),
@@ -395,11 +399,14 @@ impl Lexer<'_> {
     /// `PostgreSQL`: the longest run, cut before a comment; it ends in + or - only if it has an unusual character.
     fn postgres_operator(&mut self, first: u8) {
         const ALL: &[u8] = b"+-*/<>=~!@#%^&|`?";
+        // A longer one is an error. Without a bound a run of signs, each its own operator, would be read once for each.
+        const LONGEST: usize = 64;
         if !ALL.contains(&first) {
             return;
         }
         let start = self.at - 1;
-        while ALL.contains(&self.peek(0))
+        while self.at - start < LONGEST
+            && ALL.contains(&self.peek(0))
             && !matches!((self.peek(0), self.peek(1)), (b'-', b'-') | (b'/', b'*'))
         {
             self.at += 1;

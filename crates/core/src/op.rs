@@ -5,7 +5,6 @@ use sqlparser::ast::{
 };
 
 use crate::extract::fold;
-use crate::from::From;
 use crate::functions;
 use crate::plan::{Conjunction, Dependency, Op, Operand};
 use crate::read::Context;
@@ -15,7 +14,7 @@ use crate::schema::{Dialect, Table};
 pub(crate) fn op(
     query: &Query,
     select: Option<&Select>,
-    from: Option<&From<'_>>,
+    single: Option<&Table>,
     dependencies: &[Dependency],
     context: &Context<'_>,
 ) -> Op {
@@ -39,7 +38,7 @@ pub(crate) fn op(
             };
         }
     }
-    if let Some(table) = from.and_then(From::single)
+    if let Some(table) = single
         && let [dependency] = dependencies
         && pinned(table, &dependency.rows)
     {

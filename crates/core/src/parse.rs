@@ -157,6 +157,7 @@ fn reworded(tokens: &[TokenWithSpan], dialect: Dialect) -> bool {
             | Keyword::ASYMMETRIC
             | Keyword::ONLY
             | Keyword::CONFLICT => true,
+            Keyword::MATERIALIZED => dialect == Dialect::Sqlite,
             _ => {
                 word.eq_ignore_ascii_case("overriding")
                     || (dialect == Dialect::Sqlite && word.eq_ignore_ascii_case("indexed"))
@@ -226,6 +227,18 @@ fn reword(tokens: &[TokenWithSpan], dialect: Dialect) -> Vec<TokenWithSpan> {
                     1
                 };
                 continue;
+            }
+            // How a CTE is computed does not matter.
+            Keyword::AS if dialect == Dialect::Sqlite => {
+                let negated = usize::from(next == Keyword::NOT);
+                let parenthesis = tokens.get(at + 2 + negated).map(|token| &token.token);
+                if keyword(tokens.get(at + 1 + negated)) == Keyword::MATERIALIZED
+                    && matches!(parenthesis, Some(Token::LParen))
+                {
+                    out.push(token.clone());
+                    at += 2 + negated;
+                    continue;
+                }
             }
             Keyword::CONFLICT if keyword(out.last()) == Keyword::ON => {
                 out.push(token.clone());

@@ -2,12 +2,12 @@
 
 use sqlparser::ast::{Query, Select, SetExpr};
 
+use crate::blocks::{self, Blocks};
 use crate::columns;
 use crate::extract::{Relation, Scan};
-use crate::from::From;
 use crate::functions::{self, Nature};
 use crate::normalize::Collapsed;
-use crate::plan::{Caution, Columns, Conjunction, Dependency, Read, Write};
+use crate::plan::{Caution, Columns, Dependency, Read, Write};
 use crate::resolve::{self, Found};
 use crate::schema::{Dialect, Facts, Table, TableKind, TableName};
 
@@ -74,19 +74,15 @@ pub fn read(query: &Query, scan: &Scan, context: &Context<'_>) -> Read {
     }
     let tables = tables(scan, context, &mut cautions);
     let mut dependencies = Vec::new();
-    let mut from = None;
+    let mut single = None;
     let select = plain_select(query);
     if let Some(facts) = context.facts {
-        let mut rows: Vec<(&Table, Vec<Conjunction>)> = Vec::new();
-        if let Some(select) = select {
-            let top = from.insert(From::new(facts, context.dialect, scan, &context.lists));
-            top.add(&select.from);
-            rows = top.rows(select.selection.as_ref());
-        }
+        let blocks = blocks::blocks(query, select, facts, context.dialect, scan, &context.lists);
+        single = blocks.single;
         dependencies = merge(
             scan,
             &tables,
-            rows,
+            blocks,
             facts,
             context.dialect,
             &mut cautions,
@@ -98,7 +94,7 @@ pub fn read(query: &Query, scan: &Scan, context: &Context<'_>) -> Read {
     if tables.is_empty() {
         cautions.add("no_tables", true, "it reads no table");
     }
-    let op = crate::op::op(query, select, from.as_ref(), &dependencies, context);
+    let op = crate::op::op(query, select, single, &dependencies, context);
     let mut named: Vec<TableName> = tables.iter().map(|(named, _)| named.clone()).collect();
     named.sort();
     named.dedup();
@@ -289,7 +285,7 @@ fn default_schema(context: &Context<'_>) -> String {
 fn merge(
     scan: &Scan,
     tables: &[(TableName, Option<(&Relation, &Table)>)],
-    mut rows: Vec<(&Table, Vec<Conjunction>)>,
+    mut blocks: Blocks<'_>,
     facts: &Facts,
     dialect: Dialect,
     cautions: &mut Cautions,
@@ -312,7 +308,7 @@ fn merge(
         }
     }
     remarks.extend(read.remarks);
-    for ((_, table), columns) in relations.iter().zip(read.columns) {
+    for ((relation, table), columns) in relations.iter().zip(read.columns) {
         if table.row_security {
             cautions.add(
                 "row_security",
@@ -357,15 +353,11 @@ fn merge(
             }
             TableKind::Table | TableKind::Partitioned | TableKind::MaterializedView => {}
         }
-        // Each occurrence takes the rows found for one item of FROM. One that has none stands in a subquery, a derived
-        // table, a CTE or an arm of a set operation, and is read as a whole.
-        let found = rows.iter().position(|(of, _)| std::ptr::eq(*of, *table));
-        let rows = found.map_or_else(|| vec![Vec::new()], |at| rows.swap_remove(at).1);
         add(
             &mut out,
             Dependency {
                 table: resolve::root(table).clone(),
-                rows,
+                rows: blocks.take(relation.address),
                 columns,
             },
         );

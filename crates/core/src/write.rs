@@ -9,8 +9,8 @@ use sqlparser::ast::{
 };
 
 use crate::extract::{Scan, fold, object, scan};
-use crate::from::From;
 use crate::functions::{self, Nature};
+use crate::names::Names;
 use crate::plan::{Operand, Rewritable, Target, Verb, Write};
 use crate::read::{Context, writes};
 use crate::resolve::{self, Found};
@@ -101,7 +101,10 @@ pub fn write(statement: &Statement, scan: &Scan, context: &Context<'_>) -> Optio
             .everything
             .get_or_insert_with(|| "nothing is known of what it writes".to_owned());
     }
-    if write.targets.len() == 1 && write.everything.is_none() {
+    if write.targets.len() == 1
+        && write.everything.is_none()
+        && (context.dialect == Dialect::Postgres || images_are_sound(scan, context))
+    {
         write.rewrite = rewritable(statement, context);
     }
     Some(write)
@@ -280,16 +283,21 @@ impl Collector<'_, '_> {
         let Some(facts) = self.context.facts else {
             return (vec![Vec::new()], (Vec::new(), Vec::new()));
         };
-        let mut from = From::new(facts, self.context.dialect, self.scan, &self.context.lists);
-        from.add(std::slice::from_ref(table));
-        from.add(more);
         let found = self.table(target);
-        let rows = from.rows(condition).into_iter().next();
+        let rows = crate::blocks::first(
+            &[std::slice::from_ref(table), more],
+            condition,
+            facts,
+            self.context.dialect,
+            self.scan,
+            &self.context.lists,
+        );
         // The first item is the target, if it is a table at all.
         let rows = match (rows, found) {
             (Some((table, rows)), Some(found)) if std::ptr::eq(table, found) => rows,
             _ => vec![Vec::new()],
         };
+        let names = Names::new(facts, self.context.dialect, self.scan, &self.context.lists);
         let (mut columns, mut set) = (Vec::new(), Vec::new());
         for assignment in assignments {
             match &assignment.target {
@@ -302,7 +310,7 @@ impl Collector<'_, '_> {
                             name.0.len() == 1
                                 && !matches!(c.kind, ColumnKind::Numeric | ColumnKind::Other)
                         });
-                    let operand = crate::dnf::operand(&assignment.value, &from);
+                    let operand = crate::dnf::operand(&assignment.value, &names.nothing());
                     set.push(if exact { operand } else { Operand::Unknown });
                     columns.push(column);
                 }
@@ -336,6 +344,18 @@ impl Collector<'_, '_> {
             .and_then(|table| table.column(&name, self.context.dialect));
         column.map_or(name, |column| column.name.clone())
     }
+}
+
+/// Whether on `SQLite` statements before and after a write change none of its answers, and images are made by functions
+/// of `SQLite`'s own.
+fn images_are_sound(scan: &Scan, context: &Context<'_>) -> bool {
+    const OWN: &[&str] = &["quote", "instr", "char", "changes", "last_insert_rowid"];
+    let counts = |name: &str| {
+        name.eq_ignore_ascii_case("changes") || name.eq_ignore_ascii_case("total_changes")
+    };
+    let replaced =
+        |facts: &crate::schema::Facts| OWN.iter().any(|name| facts.function(name).is_some());
+    !scan.calls.iter().any(|call| counts(&call.name)) && !context.facts.is_some_and(replaced)
 }
 
 fn rewritable(statement: &Statement, context: &Context<'_>) -> Option<Rewritable> {

@@ -60,6 +60,17 @@ fn equivalent_texts_share_a_canonical_text() {
 fn different_texts_do_not() {
     for (dialect, one, two) in [
         (Postgres, "select user from t", "select \"user\" from t"),
+        // The first operand may keep the second from failing.
+        (
+            Sqlite,
+            "select a from t where json_valid(b) and json_extract(b, '$.a') = 1",
+            "select a from t where json_extract(b, '$.a') = 1 and json_valid(b)",
+        ),
+        (
+            Postgres,
+            "select a from t where a <> 0 and 1 / a > $1",
+            "select a from t where 1 / a > $1 and a <> 0",
+        ),
         (Postgres, "select a as x from t", "select a as y from t"),
         (Postgres, "select a as \"X\" from t", "select a as x from t"),
         (

@@ -181,6 +181,178 @@ fn postgres_reads() {
     );
 }
 
+/// Joins, subqueries, CTEs and set operations, derived tables, conditions: alike in both dialects.
+#[test]
+fn queries() {
+    for table in [
+        include_str!("plan_texts/joins.txt"),
+        include_str!("plan_texts/subqueries.txt"),
+        include_str!("plan_texts/ctes.txt"),
+        include_str!("plan_texts/conditions.txt"),
+    ] {
+        check(Dialect::Postgres, table);
+        check(Dialect::Sqlite, table);
+    }
+}
+
+/// What only one of them has, and what Kysely's JSON helpers compile to.
+#[test]
+fn queries_of_one_dialect() {
+    check(
+        Dialect::Postgres,
+        include_str!("plan_texts/postgres_queries.txt"),
+    );
+    check(
+        Dialect::Sqlite,
+        include_str!("plan_texts/sqlite_queries.txt"),
+    );
+}
+
+/// Texts made to be misread: comments, quotes, escapes, names like keywords, writes in disguise.
+#[test]
+fn hostile_texts() {
+    check(
+        Dialect::Postgres,
+        include_str!("plan_texts/postgres_hostile.txt"),
+    );
+    check(
+        Dialect::Sqlite,
+        include_str!("plan_texts/sqlite_hostile.txt"),
+    );
+}
+
+/// What cannot stand in a file of lines.
+#[test]
+fn hostile_characters() {
+    for (sql, dialect, expected) in [
+        // SQLite ends at a NUL: it would read every row, or delete every row.
+        (
+            "select id from track /*\0*/ where id = 1",
+            Dialect::Sqlite,
+            "unparsed write",
+        ),
+        (
+            "delete from track -- \0\n where id = 1",
+            Dialect::Sqlite,
+            "unparsed write",
+        ),
+        (
+            "select id from track where name = 'a\0' and id = 1",
+            Dialect::Sqlite,
+            "unparsed write",
+        ),
+        (
+            "select id from track\0",
+            Dialect::Postgres,
+            "unparsed write",
+        ),
+        (
+            "\u{feff}select id from track",
+            Dialect::Sqlite,
+            "unparsed write",
+        ),
+        (
+            "\u{feff}delete from track",
+            Dialect::Sqlite,
+            "unparsed write",
+        ),
+        (
+            "select id\u{a0}from track",
+            Dialect::Postgres,
+            "unparsed write",
+        ),
+        (
+            "select id from track\u{2028}where id = 1",
+            Dialect::Postgres,
+            "unparsed write",
+        ),
+        (
+            "select id\u{b}from track where id = 1",
+            Dialect::Postgres,
+            "get track(id)[id=1]",
+        ),
+        // A carriage return ends a comment on PostgreSQL alone.
+        (
+            "select id from track -- \r where id = 1",
+            Dialect::Postgres,
+            "get track(id)[id=1]",
+        ),
+        (
+            "select id from track -- \r where id = 1",
+            Dialect::Sqlite,
+            "fetch track(id)[]",
+        ),
+        // Names are told apart in their first 63 bytes.
+        (
+            concat!(
+                "savepoint aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                "bc"
+            ),
+            Dialect::Postgres,
+            "Savepoint(\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\")",
+        ),
+        (
+            "savepoint aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaé",
+            Dialect::Postgres,
+            "Savepoint(\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\")",
+        ),
+    ] {
+        assert_eq!(short(sql, dialect), expected, "{sql:?}");
+    }
+}
+
+/// `SQLite` takes TRUE for a column where there is one of that name.
+#[test]
+fn columns_called_true() {
+    let facts = r#"{"searchPath":["main"],"tables":[{"schema":"main","name":"t","kind":"table",
+        "columns":[{"name":"a","kind":"sqlite_numeric"},{"name":"True","kind":"sqlite_numeric"}]}]}"#;
+    for (sql, read) in [
+        ("select a from t where a = 1 or false", false),
+        ("select a from t where a = true", false),
+        ("select a from t where a is not true", false),
+        ("select a from t where a = 1", true),
+    ] {
+        let facts = Facts::from_json(facts, Dialect::Sqlite).unwrap();
+        let collapsed = collapse(sql, Dialect::Sqlite).unwrap();
+        let statement = plan(&collapsed, Dialect::Sqlite, Some(&facts)).statement;
+        assert_eq!(matches!(statement, Statement::Read(_)), read, "{sql}");
+    }
+}
+
+/// `changes()` must not see what images run, and `quote()` must be `SQLite`'s own.
+#[test]
+fn writes_that_get_no_images() {
+    let facts = |functions: &str| {
+        let json = format!(
+            r#"{{"searchPath":["main"],"functions":[{functions}],"tables":[{{"schema":"main","name":"t",
+                "kind":"table","columns":[{{"name":"a","kind":"sqlite_numeric"}}]}}]}}"#
+        );
+        Facts::from_json(&json, Dialect::Sqlite).unwrap()
+    };
+    for (sql, functions, extended) in [
+        ("update t set a = 1", "", true),
+        ("update t set a = changes() where a = 1", "", false),
+        ("delete from t where a = Total_Changes()", "", false),
+        (
+            "update t set a = 1",
+            r#"{"name":"Quote","volatility":"i"}"#,
+            false,
+        ),
+        (
+            "update t set a = 1",
+            r#"{"name":"other","volatility":"i"}"#,
+            true,
+        ),
+    ] {
+        let collapsed = collapse(sql, Dialect::Sqlite).unwrap();
+        let planned = plan(&collapsed, Dialect::Sqlite, Some(&facts(functions)));
+        let Statement::Write(write) = planned.statement else {
+            panic!("{sql}")
+        };
+        assert_eq!(write.rewrite.is_some(), extended, "{sql} {functions}");
+    }
+}
+
 #[test]
 fn postgres_writes() {
     check(

@@ -24,6 +24,7 @@ impl Visitor for Scan {
                 ..cte.alias.clone()
             }));
         }
+        self.queries += 1;
         self.locks |= !query.locks.is_empty();
         if !query.pipe_operators.is_empty()
             || query.for_clause.is_some()
@@ -95,7 +96,7 @@ impl Visitor for Scan {
                         self.table_function(name);
                         self.call(name, Some(&args.args));
                     }
-                    None => self.relation(name, alias.as_ref(), all),
+                    None => self.relation(name, alias.as_ref(), all, address(factor)),
                 }
             }
             TableFactor::Derived { alias, sample, .. } => {
@@ -127,7 +128,7 @@ impl Visitor for Scan {
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
         // The name of a table factor was taken with its alias.
         if !std::mem::take(&mut self.pending) {
-            self.relation(relation, None, false);
+            self.relation(relation, None, false, 0);
         }
         ControlFlow::Continue(())
     }
@@ -164,7 +165,26 @@ impl Visitor for Scan {
                     self.whole.push(fold(ident, dialect));
                 }
             }
+            // `interval - 5` may be a column's difference, and `date 'd'` a column called d.
+            Expr::Interval(interval)
+                if dialect == Dialect::Sqlite || !is_string(&interval.value) =>
+            {
+                self.doubt("INTERVAL");
+            }
+            Expr::TypedString(_) if dialect == Dialect::Sqlite => {
+                self.doubt("a literal with a type");
+            }
+            Expr::IsTrue(_) | Expr::IsNotTrue(_) | Expr::IsFalse(_) | Expr::IsNotFalse(_) => {
+                self.booleans = true;
+            }
             Expr::Convert { .. }
+            | Expr::Prefixed { .. }
+            | Expr::Struct { .. }
+            | Expr::Named { .. }
+            | Expr::Dictionary(_)
+            | Expr::Map(_)
+            | Expr::InUnnest { .. }
+            | Expr::MemberOf(_)
             | Expr::Lambda(_)
             | Expr::Prior(_)
             | Expr::OuterJoin(_)
@@ -183,6 +203,10 @@ impl Visitor for Scan {
             | Value::UnicodeStringLiteral(text)
             | Value::NationalStringLiteral(text) => text,
             Value::DollarQuotedString(text) => &text.value,
+            Value::Boolean(_) => {
+                self.booleans = true;
+                return ControlFlow::Continue(());
+            }
             _ => return ControlFlow::Continue(()),
         };
         self.moving_time |= self.dialect() == Dialect::Postgres && functions::is_moving_time(text);
@@ -205,10 +229,23 @@ impl Scan {
         {
             return;
         }
+        // Without parentheses it may be a column, but for what SQLite itself takes for a function.
+        if self.dialect() == Dialect::Sqlite
+            && matches!(function.args, FunctionArguments::None)
+            && !["current_date", "current_time", "current_timestamp"]
+                .iter()
+                .any(|known| function.name.to_string().eq_ignore_ascii_case(known))
+        {
+            self.doubt("a function without parentheses");
+        }
         let args = match &function.args {
             FunctionArguments::List(list) => Some(list.args.as_slice()),
             FunctionArguments::None | FunctionArguments::Subquery(_) => None,
         };
         self.call(&function.name, args);
     }
+}
+
+fn is_string(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)))
 }
