@@ -13,7 +13,7 @@ import type {
 } from './facts.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { CATALOG, SAMPLE } from './postgres-catalog.ts'
-import type { Catalog, ColumnsRow, Oid, RelationRow, TriggerRow } from './postgres-catalog.ts'
+import type { Body, Catalog, ColumnsRow, Oid, RelationRow, TriggerRow } from './postgres-catalog.ts'
 
 /**
  * Facts of the PostgreSQL database that `run` talks to.
@@ -52,6 +52,8 @@ function readFacts(catalog: Catalog): Facts {
   const foreignKeysOf = Map.groupBy(catalog.foreignKeys, (row) => row.child)
   const basesOf = Map.groupBy(catalog.bases, (row) => row.view)
   const rules = new Set(catalog.rules)
+  const policiesOf = Map.groupBy(catalog.policies, (row) => row.table)
+  const callsOf = Map.groupBy(catalog.calls, ([relation]) => relation)
   const readTriggers = memoize((oid: Oid) => triggerFacts(triggersOf.get(oid) ?? [], searchPath))
 
   const columnNames = (table: Oid, numbers: readonly number[]): string[] => {
@@ -87,6 +89,10 @@ function readFacts(catalog: Catalog): Facts {
       }
     }
     const rootRelation = root === undefined ? undefined : relations.get(root)
+    // Policies of a table whose row-level security is off are not evaluated.
+    const evaluates = type === 'v' || relation.rowSecurity
+    const calls = evaluates ? (callsOf.get(oid) ?? []).map(([, called]) => called) : []
+    const policies = relation.rowSecurity ? (policiesOf.get(oid) ?? []) : []
     tables.push({
       ...idOf(relation),
       kind,
@@ -103,6 +109,8 @@ function readFacts(catalog: Catalog): Facts {
         : {}),
       ...(rootRelation === undefined ? {} : { root: idOf(rootRelation) }),
       rowSecurity: relation.rowSecurity,
+      ...(policies.length === 0 ? {} : { policyReads: policies.map(({ schema, name }) => ({ schema, name })) }),
+      ...(calls.length === 0 ? {} : { calls }),
       rules: rules.has(oid),
       rowid: false,
     })
@@ -110,10 +118,12 @@ function readFacts(catalog: Catalog): Facts {
   return {
     searchPath,
     tables,
-    functions: catalog.functions.map(functionFacts),
+    functions: catalog.functions.map((row) => functionFacts(row, searchPath)),
     attached: false,
     returningOld: catalog.version >= 180_000,
     operators: catalog.operators,
+    ...(catalog.implicit.length === 0 ? {} : { implicit: catalog.implicit }),
+    ...(catalog.domains.length === 0 ? {} : { domains: catalog.domains.map(([name, calls]) => ({ name, calls })) }),
   }
 }
 
@@ -135,6 +145,7 @@ function columnFacts(row: ColumnsRow | undefined): ColumnFacts[] {
     kind: KINDS[row?.kinds[at] ?? ''] ?? 'other',
     generated: generated.has(number),
     readable: !unreadable.has(number),
+    ...(row?.kinds[at] === 'x' ? { textTells: false } : {}),
   }))
 }
 
@@ -236,7 +247,8 @@ const TYPE = { row: 1, before: 2, insert: 4, delete: 8, update: 16, truncate: 32
 /** The triggers of a whole tree, for a write to one of its tables may fire those of the others; clones count once. */
 function triggerFacts(rows: readonly TriggerRow[], searchPath: readonly string[]): TriggerFacts[] {
   const found = new Map<string, TriggerFacts>()
-  for (const { name, type, function: called, language, source, path } of rows) {
+  for (const row of rows) {
+    const { name, type, function: called, source } = row
     const trigger: TriggerFacts = {
       name,
       insert: (type & TYPE.insert) !== 0,
@@ -245,8 +257,7 @@ function triggerFacts(rows: readonly TriggerRow[], searchPath: readonly string[]
       // One that fires per statement has no row to change.
       before: (type & TYPE.before) !== 0 && (type & TYPE.row) !== 0,
       instead: (type & TYPE.instead) !== 0,
-      // A search path of its own gives the names in its text another meaning, so the text must not be read.
-      language: path === null || isSamePath(path, searchPath) ? language : `${language} SET search_path`,
+      language: languageOf(row, searchPath),
       function: called,
       source,
     }
@@ -271,7 +282,22 @@ function action(code: string): ForeignKeyAction {
 /** Extensions whose volatile functions make random or time-based values and write nothing. */
 const HARMLESS_EXTENSIONS = ['uuid-ossp', 'pgcrypto', 'pg_uuidv7', 'pgx_ulid']
 
-function functionFacts({ name, volatility, extensions }: Catalog['functions'][number]): FunctionFacts {
+function functionFacts(row: Catalog['functions'][number], searchPath: readonly string[]): FunctionFacts {
+  const { name, volatility, extensions, bodies, parts, attribute } = row
   const harmless = extensions.every((extension) => extension !== null && HARMLESS_EXTENSIONS.includes(extension))
-  return { name, volatility, ...(volatility === 'v' && harmless ? { declaredWrites: [] } : {}) }
+  return {
+    name,
+    volatility,
+    ...(volatility === 'v' && harmless ? { declaredWrites: [] } : {}),
+    ...(bodies === null
+      ? {}
+      : { bodies: bodies.map((body) => ({ language: languageOf(body, searchPath), source: body.source })) }),
+    ...(parts === null ? {} : { parts: [...new Set(parts)].sort() }),
+    ...(attribute ? { attribute } : {}),
+  }
+}
+
+/** A search path of its own gives the names in a text another meaning, so the text must not be read. */
+function languageOf({ language, path }: Body, searchPath: readonly string[]): string {
+  return path === null || isSamePath(path, searchPath) ? language : `${language} SET search_path`
 }

@@ -220,13 +220,16 @@ impl Builder<'_> {
                 wanted.columns.extend(child.parent_columns.iter().cloned());
             }
         }
-        // A virtual column is computed whenever it is read, which may fail, and must not make a write fail.
-        let computed = |column: &String| {
+        // A virtual column is computed whenever it is read, which may fail, and must not make a write fail. A text that does
+        // not tell the value says nothing: the column counts as changed.
+        let useless = |column: &String| {
             let known = self.table.column(column, self.dialect);
-            known.is_some_and(|column| column.generated && column.kind == ColumnKind::Other)
+            known.is_some_and(|column| {
+                column.generated && column.kind == ColumnKind::Other || !column.text_tells
+            })
         };
-        wanted.columns.retain(|column| !computed(column));
-        differs.retain(|column| !computed(column));
+        wanted.columns.retain(|column| !useless(column));
+        differs.retain(|column| !useless(column));
         wanted.columns.sort_unstable();
         wanted.columns.dedup();
         if self.update() && self.dialect == Dialect::Postgres && self.facts.returning_old {

@@ -31,6 +31,7 @@ pub mod explain;
 pub mod extract;
 pub mod from;
 pub mod functions;
+pub mod hidden;
 pub mod image_text;
 pub mod images;
 pub mod invalidate;
