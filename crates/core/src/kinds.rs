@@ -191,6 +191,9 @@ fn set(word: &str, sql: &str, lexemes: &[Lexeme]) -> Statement {
     let dotted = lexemes
         .get(2 + scope)
         .is_some_and(|lexeme| lexeme.kind == Part::Dot);
+    // The application's own settings are known by their dots.
+    let part = lexemes.get(3 + scope).filter(|_| dotted);
+    let name = part.map_or(name.clone(), |part| format!("{name}.{}", part.text(sql)));
     let level = isolation(sql, lexemes);
     match name.as_str() {
         "constraints" => session("SET CONSTRAINTS", true, false),
