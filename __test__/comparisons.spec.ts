@@ -1,5 +1,6 @@
 // Operators, casts and settings that make equal what looks different, or write what is different alike.
 import test from 'ava'
+import { sql } from 'kysely'
 
 import { openPostgres } from './support/postgres.ts'
 
@@ -48,4 +49,17 @@ test.serial('too few digits do not hide that a float has changed', async (t) => 
   t.false(await keeps('select p[0] > 1 as more from t', `update t set p = '(1.0000000000000002,1)' where id = 1`))
   t.false(await keeps('select a[1] > 1 as more from t', `update t set a = '{1.0000000000000002}' where id = 1`))
   t.true(await keeps('select v from t', `update t set v = 'x' where id = 1`))
+})
+
+test.serial('nothing is cached while = NULL means IS NULL', async (t) => {
+  const { cacheops, db, pglite } = await openPostgres(
+    t,
+    'create table t (id int, n int); set transform_null_equals = on',
+  )
+  cacheops.on('error', () => undefined)
+  const read = async () => (await cacheops.run<any>(db, sql`select id from t where n = null`)).rows
+  t.deepEqual(await read(), [])
+  await sql`insert into t values (1, null)`.execute(db)
+  t.deepEqual(await read(), [{ id: 1 }])
+  await pglite.exec('reset transform_null_equals')
 })

@@ -154,3 +154,36 @@ test.serial('what a sequence said last is never cached', async (t) => {
     t.deepEqual(await read(text), [{ n: before!.n + 100 }], text)
   }
 })
+
+test.serial('defaults of arguments, conditions of triggers and variables of a domain may write', async (t) => {
+  const { keeps } = await openPostgres(
+    t,
+    `${SCHEMA} create function defaulted(a int default log_it(1)) returns int language sql stable as 'select 1';
+    create function says(int) returns bool language plpgsql as $$ begin perform log_it($1); return true; end $$;
+    create function nothing() returns trigger language plpgsql as $$ begin return new; end $$;
+    create table w (id int);
+    create trigger w before insert on w for each row when (says(new.id)) execute function nothing();
+    create domain dd as int check (log_it(value) > 0);
+    create function declares() returns trigger language plpgsql as $$ declare d dd; begin d := 5; return new; end $$;
+    create table d (id int); create trigger d before insert on d for each row execute function declares()`,
+  )
+  t.false(await keeps(AUDIT, 'select defaulted()'))
+  t.false(await keeps(AUDIT, 'insert into w values (1)'))
+  t.false(await keeps(AUDIT, 'insert into d values (1)'))
+})
+
+const MAKE = 'begin create trigger x after insert on other for each row execute function tr(); end'
+for (const how of [`do $$ ${MAKE} $$`, 'select make()', 'call make_too()']) {
+  test.serial(`the schema is looked at again after ${how}`, async (t) => {
+    const { keeps, read, run } = await openPostgres(
+      t,
+      `${SCHEMA} create function tr() returns trigger language plpgsql as
+        $$ begin insert into audit (x) values (1); return null; end $$;
+      create function make() returns void language plpgsql as $$ ${MAKE} $$;
+      create procedure make_too() language plpgsql as $$ ${MAKE} $$`,
+    )
+    await read(AUDIT)
+    await run(how)
+    t.false(await keeps(AUDIT, 'insert into other values (1)'))
+  })
+}

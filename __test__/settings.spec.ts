@@ -100,3 +100,17 @@ test('only a query that is nothing but calls of set_config tells what it sets', 
     t.deepEqual(settingsCalled(text), { name: 'set_config', local: false }, text)
   }
 })
+
+for (const how of [`do $$ begin set search_path = s2; end $$`, 'select move()', 'call move_too()']) {
+  test.serial(`names have their new meaning after ${how}`, async (t) => {
+    const body = `begin perform set_config('search_path', 's2', false); end`
+    const { keeps, read, run } = await openPostgres(
+      t,
+      `${SCHEMA} create function move() returns void language plpgsql as $$ ${body} $$;
+      create procedure move_too() language plpgsql as $$ ${body} $$`,
+    )
+    await read('select id from t')
+    await run(how)
+    t.false(await keeps('select id from s2.t', 'insert into t values (3)'))
+  })
+}

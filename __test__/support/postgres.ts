@@ -44,7 +44,6 @@ export async function openPostgres(
   const cacheops = cacheopsPlugin({ store, ...options })
   const db = new Kysely<any>({ dialect: new PGliteDialect({ pglite }), plugins: [cacheops] })
   t.teardown(() => cacheops.close())
-  cacheops.on('error', ({ error }) => t.fail(String(error)))
   const read = async (text: string): Promise<readonly unknown[]> => (await cacheops.run<any>(db, sql.raw(text))).rows
   const run = async (text: string): Promise<void> => {
     await sql.raw(text).execute(db)

@@ -137,7 +137,7 @@ export interface FunctionFacts {
   readonly declaredWrites?: readonly TableId[]
   /** what its overloads execute, where that can be read */
   readonly bodies?: readonly { readonly language: string; readonly source: string }[]
-  /** functions that an aggregate is made of */
+  /** functions that it calls besides those of its body: an aggregate's, defaults of arguments, checks of its types */
   readonly parts?: readonly string[]
   /** `row.name` may call it */
   readonly attribute?: boolean

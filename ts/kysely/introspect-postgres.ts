@@ -19,7 +19,7 @@ import type { Body, Catalog, ColumnsRow, Oid, RelationRow, TriggerRow } from './
  * Facts of the PostgreSQL database that `run` talks to.
  *
  * @throws when the role may not ask which database this is (`pg_control_system()`), when strings have backslash escapes,
- * or when a temporary relation of this role hides another one.
+ * `= NULL` has another meaning, or when a temporary relation of this role hides another one.
  */
 export async function introspectPostgres(run: RunSql): Promise<DatabaseFacts> {
   const [row] = await run(CATALOG)
@@ -31,6 +31,7 @@ export async function introspectPostgres(run: RunSql): Promise<DatabaseFacts> {
   if (settings['standard_conforming_strings'] === 'off') {
     throw new Error('standard_conforming_strings is off: texts are not read as they are meant')
   }
+  if (settings['transform_null_equals'] === 'on') throw new Error('transform_null_equals is on: `= NULL` means IS NULL')
   const { system, started, oid, database } = catalog.identity
   return {
     identity: `postgres:${system}:${started ?? ''}:${oid}:${database}`,

@@ -93,7 +93,7 @@ export interface Catalog {
     readonly extensions: readonly (string | null)[]
     /** of each overload that is not of an extension and can be read */
     readonly bodies: readonly Body[] | null
-    /** of an aggregate: functions that it is made of */
+    /** functions that it calls besides those of its body: an aggregate's, defaults of arguments, checks of its types */
     readonly parts: readonly string[] | null
     /** it takes a row, so `row.name` may call it */
     readonly attribute: boolean
@@ -201,16 +201,17 @@ WITH space AS MATERIALIZED (
   LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
     OR p.oid IN (SELECT tgfoid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal)
-), uses AS MATERIALIZED (
-  -- What evaluates expressions of its own, with the functions that it calls, by name or as operators.
-  SELECT d.classid, d.objid, d.refobjid AS fun FROM pg_catalog.pg_depend d
-  WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass
-  UNION
-  SELECT d.classid, d.objid, o.oprcode FROM pg_catalog.pg_depend d
-  JOIN pg_catalog.pg_operator o ON d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.refobjid
-), calls AS MATERIALIZED (
-  SELECT u.classid, u.objid, f.* FROM uses u JOIN fun f ON f.oid = u.fun
+), reached AS MATERIALIZED (
+  -- The functions that an expression can call, by name or as an operator.
+  SELECT 'pg_catalog.pg_proc'::regclass AS classid, f.oid AS by, f.oid, f.proname FROM fun f
   WHERE f.hidden AND f.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+  UNION ALL
+  SELECT 'pg_catalog.pg_operator'::regclass, o.oid, f.oid, f.proname FROM fun f
+  JOIN pg_catalog.pg_operator o ON o.oprcode = f.oid WHERE f.hidden
+), calls AS MATERIALIZED (
+  -- What evaluates expressions of its own.
+  SELECT DISTINCT d.classid, d.objid, r.oid, r.proname FROM reached r
+  JOIN pg_catalog.pg_depend d ON d.refclassid = r.classid AND d.refobjid = r.by
 ), domain AS MATERIALIZED (
   SELECT k.contypid, c.oid, c.proname FROM pg_catalog.pg_constraint k
   JOIN calls c ON c.classid = 'pg_catalog.pg_constraint'::regclass AND c.objid = k.oid
@@ -327,7 +328,7 @@ SELECT json_build_object(
     SELECT json_build_object('name', f.proname,
       'volatility', max(greatest(f.provolatile, s.provolatile, e.provolatile)::text COLLATE "C"),
       'extensions', json_agg(f.extname),
-      'bodies', json_agg(json_build_object('language', f.lanname, 'source', f.prosrc, 'path', f.path))
+      'bodies', json_agg(DISTINCT jsonb_build_object('language', f.lanname, 'source', f.prosrc, 'path', f.path))
         FILTER (WHERE f.hidden AND a.aggfnoid IS NULL),
       'parts', json_agg(x.proname) FILTER (WHERE x.proname IS NOT NULL),
       'attribute', bool_or(f.attribute)) AS j
@@ -335,7 +336,16 @@ SELECT json_build_object(
     LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = f.oid
     LEFT JOIN pg_catalog.pg_proc s ON s.oid = a.aggtransfn
     LEFT JOIN pg_catalog.pg_proc e ON e.oid = a.aggfinalfn
-    LEFT JOIN LATERAL (VALUES (s.oid, s.proname), (e.oid, e.proname)) x (oid, proname) ON x.oid >= 16384
+    LEFT JOIN LATERAL (
+      SELECT proname FROM (VALUES (s.oid, s.proname), (e.oid, e.proname)) y (oid, proname) WHERE oid >= 16384
+      UNION
+      -- Defaults of its arguments, and types that it takes, gives or has in its body.
+      SELECT c.proname FROM calls c WHERE f.hidden AND c.classid = 'pg_catalog.pg_proc'::regclass AND c.objid = f.oid
+      UNION
+      SELECT k.proname FROM pg_catalog.pg_depend d JOIN checked t ON t.type = d.refobjid JOIN fun k ON k.oid = t.fun
+      WHERE f.hidden AND d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = f.oid
+        AND d.refclassid = 'pg_catalog.pg_type'::regclass
+    ) x ON true
     WHERE f.nspname <> 'pg_catalog' AND f.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
     GROUP BY f.proname ORDER BY f.proname`)}
 )::text AS facts`

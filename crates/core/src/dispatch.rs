@@ -71,6 +71,9 @@ impl Planner<'_> {
             Kind::Executes(start) => (self.executed(&lexemes[start..]), None),
             Kind::Cursor => (self.hidden(self.cursor(lexemes), lexemes), None),
             Kind::Tree => {
+                if crate::hidden::changes_schema(self.sql, lexemes, self.context) {
+                    return (Statement::Ddl, None);
+                }
                 let (statement, canonical) = self.tree(lexemes);
                 (self.hidden(statement, lexemes), canonical)
             }

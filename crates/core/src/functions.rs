@@ -166,6 +166,16 @@ pub fn is_moving_time(literal: &str) -> bool {
     }
     let mut moving = false;
     let lower = literal.to_ascii_lowercase();
+    // A time zone may follow, of any name.
+    let first = lower.trim_start();
+    let rest = ["now", "today", "tomorrow", "yesterday"]
+        .iter()
+        .find_map(|word| first.strip_prefix(word));
+    if rest.is_some_and(|rest| {
+        rest.contains('/') && !rest.starts_with(|c: char| c.is_ascii_alphanumeric())
+    }) {
+        return true;
+    }
     for word in lower
         .split(|c: char| !c.is_ascii_alphabetic())
         .filter(|word| !word.is_empty())

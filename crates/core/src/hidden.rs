@@ -3,7 +3,7 @@
 //! What a function may write is told by its body, and follows from what it calls; names are compared without schemas, so
 //! what is found is a superset. `PostgreSQL` only.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::lex::{Kind, Lexeme, lex};
 use crate::plan::Write;
@@ -52,6 +52,8 @@ pub struct Hidden {
     attributes: HashMap<String, Effect>,
     /// What any expression may run.
     always: Effect,
+    /// Functions that may change the schema, or what names mean.
+    changing: HashSet<String>,
 }
 
 impl Hidden {
@@ -68,6 +70,7 @@ impl Hidden {
         while let Some(grown) = facts.hidden.grown(facts) {
             facts.hidden = grown;
         }
+        facts.hidden.changing = changing(&facts.functions);
         let Facts {
             hidden, functions, ..
         } = facts;
@@ -241,6 +244,61 @@ impl Hidden {
         }
         effect
     }
+}
+
+/// Functions whose bodies change the schema or settings, or call such a function. What the options declare is believed.
+fn changing(functions: &[Function]) -> HashSet<String> {
+    #[rustfmt::skip]
+    const WORDS: &[&str] = &[
+        "alter", "call", "cluster", "comment", "create", "drop", "execute", "grant", "import", "refresh", "reindex",
+        "revoke", "security",
+    ];
+    let mut found = HashSet::new();
+    let undeclared = || {
+        functions
+            .iter()
+            .filter(|function| function.declared_writes.is_none() && function.volatility == 'v')
+    };
+    loop {
+        let before = found.len();
+        for function in undeclared() {
+            let changes = |body: &crate::schema::Body| {
+                let source = body.source.as_str();
+                lex(source, Dialect::Postgres).is_ok_and(|lexemes| {
+                    triggers::settings(source, &lexemes).is_err()
+                        || lexemes.iter().any(|lexeme| {
+                            lexeme.is_any(source, WORDS)
+                                || lexeme
+                                    .identifier(source, Dialect::Postgres)
+                                    .is_some_and(|name| found.contains(&name))
+                        })
+                })
+            };
+            if !found.contains(&function.name) && function.bodies.iter().any(changes) {
+                found.insert(function.name.clone());
+            }
+        }
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+/// Whether a statement calls a function that may change the schema, or what names mean.
+#[must_use]
+pub fn changes_schema(sql: &str, lexemes: &[Lexeme], context: &Context<'_>) -> bool {
+    let Some(facts) = context
+        .facts
+        .filter(|facts| !facts.hidden.changing.is_empty())
+    else {
+        return false;
+    };
+    lexemes.windows(2).any(|pair| {
+        pair[1].kind == Kind::Open
+            && pair[0]
+                .identifier(sql, Dialect::Postgres)
+                .is_some_and(|name| facts.hidden.changing.contains(&name))
+    })
 }
 
 fn because(effect: &Effect, what: &str) -> Effect {

@@ -81,6 +81,8 @@ pub fn kind(sql: &str, lexemes: &[Lexeme], dialect: Dialect) -> Kind {
                 None => Kind::Known(Statement::Inert),
             };
         }
+        // Event triggers may run.
+        "reindex" | "cluster" if dialect == Dialect::Postgres => Statement::Ddl,
         // PREPARE runs nothing; the EXECUTE that does names nothing.
         "prepare" | "explain" | "describe" | "show" | "listen" | "unlisten" | "notify"
         | "vacuum" | "analyze" | "analyse" | "reindex" | "checkpoint" | "cluster"
@@ -96,9 +98,9 @@ pub fn kind(sql: &str, lexemes: &[Lexeme], dialect: Dialect) -> Kind {
             None => Statement::Write(everything("TRUNCATE of something not understood")),
         },
         "copy" => return copy(sql, lexemes, dialect),
-        "call" | "do" | "execute" => {
-            Statement::Write(everything("it runs code that cannot be seen"))
-        }
+        // They may change the schema, or what names mean.
+        "call" | "do" => Statement::Ddl,
+        "execute" => Statement::Write(everything("it runs code that cannot be seen")),
         _ => Statement::Unparsed {
             detail: "an unknown kind of statement".to_owned(),
             read: false,

@@ -241,7 +241,7 @@ pub struct Function {
     /// What its overloads execute, where that can be read.
     #[serde(default)]
     pub bodies: Vec<Body>,
-    /// Functions that an aggregate is made of.
+    /// Functions that it calls besides those of its body: an aggregate's, defaults of arguments, checks of its types.
     #[serde(default)]
     pub parts: Vec<String>,
     /// `row.name` may call it.
