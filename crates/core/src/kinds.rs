@@ -90,16 +90,15 @@ pub fn kind(sql: &str, lexemes: &[Lexeme], dialect: Dialect) -> Kind {
         "declare" => return Kind::Cursor,
         "lock" => Statement::Lock,
         "use" => session("USE", false, false),
+        // CALL and DO may change the schema, or what names mean.
         "create" | "alter" | "drop" | "comment" | "grant" | "revoke" | "refresh" | "import"
-        | "security" | "reassign" | "attach" | "detach" => Statement::Ddl,
+        | "security" | "reassign" | "attach" | "detach" | "call" | "do" => Statement::Ddl,
         "truncate" if has(&["cascade"]) => Statement::Write(everything("TRUNCATE … CASCADE")),
         "truncate" => match truncated(sql, lexemes, dialect) {
             Some(names) => return Kind::Tables(names),
             None => Statement::Write(everything("TRUNCATE of something not understood")),
         },
         "copy" => return copy(sql, lexemes, dialect),
-        // They may change the schema, or what names mean.
-        "call" | "do" => Statement::Ddl,
         "execute" => Statement::Write(everything("it runs code that cannot be seen")),
         _ => Statement::Unparsed {
             detail: "an unknown kind of statement".to_owned(),
