@@ -194,7 +194,7 @@ test('postgres: triggers', async (t) => {
   t.deepEqual(byName('v'), [{ ...log, name: 'i', update: true, instead: true }])
 })
 
-test('postgres: a default that calls a function which may write is a trigger', async (t) => {
+test('postgres: a default that calls a function is a trigger', async (t) => {
   const found = await postgres(`
     create table counters (n int);
     create function next_number() returns int language sql as 'update counters set n = n + 1 returning n';
@@ -208,9 +208,20 @@ test('postgres: a default that calls a function which may write is a trigger', a
       delete: false,
       before: false,
       instead: false,
-      language: 'sql',
-      function: 'public.next_number',
-      source: 'update counters set n = n + 1 returning n',
+      language: 'call',
+      function: 'next_number',
+      source: '',
+    },
+    {
+      name: 'default or check that calls public.pure',
+      insert: true,
+      update: true,
+      delete: false,
+      before: false,
+      instead: false,
+      language: 'call',
+      function: 'pure',
+      source: '',
     },
   ])
 })
@@ -329,12 +340,13 @@ test('postgres: functions', async (t) => {
     create function step(int, int) returns int language sql volatile as 'select 1';
     create aggregate total(int) (sfunc = step, stype = int);
     create schema s; create function s.lower(text) returns text language sql immutable as 'select 1::text'`)
+  const one = { language: 'sql', source: 'select 1' }
   t.deepEqual(found.facts.functions, [
-    { name: 'F', volatility: 's' },
-    { name: 'g', volatility: 'v' },
-    { name: 'lower', volatility: 'i' },
-    { name: 'step', volatility: 'v' },
-    { name: 'total', volatility: 'v' },
+    { name: 'F', volatility: 's', bodies: [one] },
+    { name: 'g', volatility: 'v', bodies: [one] },
+    { name: 'lower', volatility: 'i', bodies: [{ ...one, source: 'select 1::text' }] },
+    { name: 'step', volatility: 'v', bodies: [one] },
+    { name: 'total', volatility: 'v', parts: ['step'] },
   ])
 })
 

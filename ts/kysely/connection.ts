@@ -12,14 +12,12 @@ import { everything } from '../transaction.ts'
 import type { TransactionState } from '../transaction.ts'
 import { beginWrite, changeSchema, flush, writeAnything } from '../write.ts'
 import { runUnlogged } from './driver.ts'
+import { settingOf, settingsCalled } from './settings.ts'
 import { tablesOf } from './node-tables.ts'
 import type { ExecutionOptions } from './seam.ts'
 
 /** Methods of a driver's connection that cannot touch a transaction. */
 const HARMLESS_METHODS = new Set<PropertyKey>(['collectSessionInfo', 'cancelQuery', 'killSession'])
-
-/** Settings that decide which table a name means; so may one whose name is not known. */
-const NAME_SETTINGS = /^(?:search_path|role|session.?authorization|set_config|all|discard)$/i
 
 const watched = new WeakMap<object, WatchedConnection>()
 
@@ -150,8 +148,8 @@ export class WatchedConnection implements ProxyHandler<object> {
     if (kind !== 'read' || read === undefined) return kind
     if (read.locks) this.state.stopUsing('lock')
     if (read.session) {
-      const name = /set_config\s*\(\s*'([^']*)'/i.exec(compiled.sql)?.[1] ?? 'set_config'
-      this.#sessionChanged(name, /,\s*true\s*\)/i.test(compiled.sql))
+      const { name, local } = settingsCalled(compiled.sql)
+      this.#sessionChanged(name, local)
     }
     return read.writes ? 'write' : 'read'
   }
@@ -184,18 +182,17 @@ export class WatchedConnection implements ProxyHandler<object> {
   #session(shape: Shape, compiled: CompiledQuery): void {
     const { detail, harmless, snapshot } = shape.session!
     if (snapshot) this.state.stopUsing('snapshot')
-    else if (!harmless) this.#sessionChanged(detail, /^\s*set\s+local\b/i.test(compiled.sql))
+    else if (!harmless) this.#sessionChanged(detail, /^\s*set\s+local\b[^;]*;?\s*$/i.test(compiled.sql))
   }
 
   #sessionChanged(detail: string, local: boolean): void {
     const { database, state } = this
     state.stopUsing('session')
-    // The application's own settings have a dot in their names, and mean nothing to the database.
-    const settingsChanged = !detail.includes('.') && !/^time ?zone$/i.test(detail)
-    state.settingsChanged ||= settingsChanged
+    const setting = settingOf(detail)
+    state.settingsChanged ||= setting.changesWrites
     if (local && state.inTransaction) return
-    database.settingsChanged ||= settingsChanged
-    database.namesChanged ||= NAME_SETTINGS.test(detail)
+    database.settingsChanged ||= setting.changesWrites
+    database.namesChanged ||= setting.changesNames
     if (database.sessionChanged === undefined && database.instance.config.vary === undefined) {
       database.instance.events.warn(
         `cacheops stops caching for this Kysely instance: ${detail} changes what the same query means on a connection that ` +

@@ -43,6 +43,10 @@ export interface Facts {
   readonly returningOld: boolean
   /** there are casts or operators of the user that are not immutable: any expression may read any table */
   readonly operators: boolean
+  /** PostgreSQL: functions behind the user's operators and casts, which any expression may call */
+  readonly implicit?: readonly string[]
+  /** PostgreSQL: functions that the checks of domains call, by types that hold such a domain */
+  readonly domains?: readonly { readonly name: string; readonly calls: string }[]
 }
 
 /** A schema-qualified table. */
@@ -66,6 +70,10 @@ export interface TableFacts extends TableId {
   /** the table that stands for the whole inheritance tree */
   readonly root?: TableId
   readonly rowSecurity: boolean
+  /** relations that its policies read */
+  readonly policyReads?: readonly TableId[]
+  /** PostgreSQL: functions that its policies, or a view's query, call themselves */
+  readonly calls?: readonly string[]
   readonly rules: boolean
   /** SQLite: `rowid` in a text is the row's identity */
   readonly rowid: boolean
@@ -93,6 +101,8 @@ export interface ColumnFacts {
   readonly generated: boolean
   /** this role may read it */
   readonly readable: boolean
+  /** false: different values may be written as the same text */
+  readonly textTells?: false
 }
 
 /** What a foreign key does to the rows of its child; RESTRICT and NO ACTION are `none`. */
@@ -116,6 +126,7 @@ export interface TriggerFacts {
   readonly delete: boolean
   readonly before: boolean
   readonly instead: boolean
+  /** `call`: a default, a check or an index that calls `function` */
   readonly language: string
   /** PostgreSQL: schema-qualified when not in pg_catalog; empty on SQLite */
   readonly function: string
@@ -131,4 +142,10 @@ export interface FunctionFacts {
   readonly volatility: 'i' | 's' | 'v'
   /** known not to write anything else; otherwise set by the user's options */
   readonly declaredWrites?: readonly TableId[]
+  /** what its overloads execute, where that can be read */
+  readonly bodies?: readonly { readonly language: string; readonly source: string }[]
+  /** functions that it calls besides those of its body: an aggregate's, defaults of arguments, checks of its types */
+  readonly parts?: readonly string[]
+  /** `row.name` may call it */
+  readonly attribute?: boolean
 }

@@ -13,13 +13,13 @@ import type {
 } from './facts.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { CATALOG, SAMPLE } from './postgres-catalog.ts'
-import type { Catalog, ColumnsRow, Oid, RelationRow, TriggerRow } from './postgres-catalog.ts'
+import type { Body, Catalog, ColumnsRow, Oid, RelationRow, TriggerRow } from './postgres-catalog.ts'
 
 /**
  * Facts of the PostgreSQL database that `run` talks to.
  *
  * @throws when the role may not ask which database this is (`pg_control_system()`), when strings have backslash escapes,
- * or when a temporary relation of this role hides another one.
+ * `= NULL` has another meaning, or when a temporary relation of this role hides another one.
  */
 export async function introspectPostgres(run: RunSql): Promise<DatabaseFacts> {
   const [row] = await run(CATALOG)
@@ -31,6 +31,7 @@ export async function introspectPostgres(run: RunSql): Promise<DatabaseFacts> {
   if (settings['standard_conforming_strings'] === 'off') {
     throw new Error('standard_conforming_strings is off: texts are not read as they are meant')
   }
+  if (settings['transform_null_equals'] === 'on') throw new Error('transform_null_equals is on: `= NULL` means IS NULL')
   const { system, started, oid, database } = catalog.identity
   return {
     identity: `postgres:${system}:${started ?? ''}:${oid}:${database}`,
@@ -54,6 +55,8 @@ function readFacts(catalog: Catalog): Facts {
   const foreignKeysOf = Map.groupBy(catalog.foreignKeys, (row) => row.child)
   const basesOf = Map.groupBy(catalog.bases, (row) => row.view)
   const rules = new Set(catalog.rules)
+  const policiesOf = Map.groupBy(catalog.policies, (row) => row.table)
+  const callsOf = Map.groupBy(catalog.calls, ([relation]) => relation)
   const readTriggers = memoize((oid: Oid) => triggerFacts(triggersOf.get(oid) ?? [], searchPath))
 
   const columnNames = (table: Oid, numbers: readonly number[]): string[] => {
@@ -89,6 +92,10 @@ function readFacts(catalog: Catalog): Facts {
       }
     }
     const rootRelation = root === undefined ? undefined : relations.get(root)
+    // Policies of a table whose row-level security is off are not evaluated.
+    const evaluates = type === 'v' || relation.rowSecurity
+    const calls = evaluates ? (callsOf.get(oid) ?? []).map(([, called]) => called) : []
+    const policies = relation.rowSecurity ? (policiesOf.get(oid) ?? []) : []
     tables.push({
       ...idOf(relation),
       kind,
@@ -105,17 +112,25 @@ function readFacts(catalog: Catalog): Facts {
         : {}),
       ...(rootRelation === undefined ? {} : { root: idOf(rootRelation) }),
       rowSecurity: relation.rowSecurity,
+      ...(policies.length === 0 ? {} : { policyReads: policies.map(({ schema, name }) => ({ schema, name })) }),
+      ...(calls.length === 0 ? {} : { calls }),
       rules: rules.has(oid),
       rowid: false,
     })
   }
+  const relationWords = new Set(
+    catalog.relations.flatMap(({ name }) => name.split(/[^\p{L}\p{N}_$]+/u)).map((word) => word.toLowerCase()),
+  )
+  relationWords.delete('')
   return {
     searchPath,
     tables,
-    functions: catalog.functions.map(functionFacts),
+    functions: catalog.functions.map((row) => functionFacts(row, searchPath, relationWords)),
     attached: false,
     returningOld: catalog.version >= 180_000,
     operators: catalog.operators,
+    ...(catalog.implicit.length === 0 ? {} : { implicit: catalog.implicit }),
+    ...(catalog.domains.length === 0 ? {} : { domains: catalog.domains.map(([name, calls]) => ({ name, calls })) }),
   }
 }
 
@@ -137,6 +152,7 @@ function columnFacts(row: ColumnsRow | undefined): ColumnFacts[] {
     kind: KINDS[row?.kinds[at] ?? ''] ?? 'other',
     generated: generated.has(number),
     readable: !unreadable.has(number),
+    ...(row?.kinds[at] === 'x' ? { textTells: false } : {}),
   }))
 }
 
@@ -238,7 +254,8 @@ const TYPE = { row: 1, before: 2, insert: 4, delete: 8, update: 16, truncate: 32
 /** The triggers of a whole tree, for a write to one of its tables may fire those of the others; clones count once. */
 function triggerFacts(rows: readonly TriggerRow[], searchPath: readonly string[]): TriggerFacts[] {
   const found = new Map<string, TriggerFacts>()
-  for (const { name, type, function: called, language, source, path } of rows) {
+  for (const row of rows) {
+    const { name, type, function: called, source } = row
     const trigger: TriggerFacts = {
       name,
       insert: (type & TYPE.insert) !== 0,
@@ -247,8 +264,7 @@ function triggerFacts(rows: readonly TriggerRow[], searchPath: readonly string[]
       // One that fires per statement has no row to change.
       before: (type & TYPE.before) !== 0 && (type & TYPE.row) !== 0,
       instead: (type & TYPE.instead) !== 0,
-      // A search path of its own gives the names in its text another meaning, so the text must not be read.
-      language: path === null || isSamePath(path, searchPath) ? language : `${language} SET search_path`,
+      language: languageOf(row, searchPath),
       function: called,
       source,
     }
@@ -273,7 +289,34 @@ function action(code: string): ForeignKeyAction {
 /** Extensions whose volatile functions make random or time-based values and write nothing. */
 const HARMLESS_EXTENSIONS = ['uuid-ossp', 'pgcrypto', 'pg_uuidv7', 'pgx_ulid']
 
-function functionFacts({ name, volatility, extensions }: Catalog['functions'][number]): FunctionFacts {
+function functionFacts(
+  row: Catalog['functions'][number],
+  searchPath: readonly string[],
+  relations: ReadonlySet<string>,
+): FunctionFacts {
+  const { name, extensions, bodies, parts, attribute } = row
+  // One that reads tables is not immutable, whatever its owner says.
+  const reads = row.volatility === 'i' && (bodies ?? []).some(({ source }) => names(source, relations))
+  const volatility = reads ? 's' : row.volatility
   const harmless = extensions.every((extension) => extension !== null && HARMLESS_EXTENSIONS.includes(extension))
-  return { name, volatility, ...(volatility === 'v' && harmless ? { declaredWrites: [] } : {}) }
+  return {
+    name,
+    volatility,
+    ...(volatility === 'v' && harmless ? { declaredWrites: [] } : {}),
+    ...(bodies === null
+      ? {}
+      : { bodies: bodies.map((body) => ({ language: languageOf(body, searchPath), source: body.source })) }),
+    ...(parts === null ? {} : { parts: [...new Set(parts)].sort() }),
+    ...(attribute ? { attribute } : {}),
+  }
+}
+
+/** Whether a text has one of these words, or runs text that is made when it runs. */
+function names(source: string, words: ReadonlySet<string>): boolean {
+  return source.split(/[^\p{L}\p{N}_$]+/u).some((word) => words.has(word.toLowerCase()) || /^execute$/i.test(word))
+}
+
+/** A search path of its own gives the names in a text another meaning, so the text must not be read. */
+function languageOf({ language, path }: Body, searchPath: readonly string[]): string {
+  return path === null || isSamePath(path, searchPath) ? language : `${language} SET search_path`
 }

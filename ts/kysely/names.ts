@@ -6,6 +6,7 @@ import { CacheopsError, didYouMean } from '../errors.ts'
 import type { TableId } from '../shapes.ts'
 import type { DialectName, Facts } from './introspect.ts'
 import { seamPlugin } from './seam.ts'
+import { foldName } from './sqlite-text.ts'
 
 /** Looks up the tables that options name, by the facts of now. */
 export interface TableLookup {
@@ -72,11 +73,11 @@ export class Names {
   /** One string per table, whatever the case that the database ignores. */
   keyOf({ schema, name }: TableId): string {
     const key = `${schema}\u0000${name}`
-    return this.#dialect === 'sqlite' ? key.toLowerCase() : key
+    return this.#dialect === 'sqlite' ? foldName(key) : key
   }
 
   schemaOf(schema: string): string {
-    return this.#dialect === 'sqlite' ? schema.toLowerCase() : schema
+    return this.#dialect === 'sqlite' ? foldName(schema) : schema
   }
 
   /** The table that `DB` calls so; undefined if the database has none. */

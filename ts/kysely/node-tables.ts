@@ -3,6 +3,9 @@ import type { OperationNode, RootOperationNode } from 'kysely'
 import type { TableId } from '../shapes.ts'
 import type { Known } from '../database.ts'
 
+/** Nodes that may run anything: text of the user's, and functions. */
+const UNSEEN = /^(?:Raw|Function|AggregateFunction)Node$/
+
 /**
  * The tables that a statement of Kysely's builders names, for texts that cannot be read; undefined when that does not
  * tell all it can write: tables without facts, triggers, foreign keys that act on other tables.
@@ -13,7 +16,7 @@ export function tablesOf(node: RootOperationNode, known: Known): readonly TableI
   const found: TableId[] = []
   let complete = true
   walk(node, (inner) => {
-    if (inner.kind === 'RawNode') complete = false
+    if (UNSEEN.test(inner.kind)) complete = false
     if (inner.kind !== 'TableNode') return
     const { schema, identifier } = (inner as unknown as TableLike).table
     const schemas = schema === undefined ? searchPath : [schema.name]

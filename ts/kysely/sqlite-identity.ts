@@ -26,8 +26,12 @@ async function knowsBirth(): Promise<boolean> {
   return birthtimeNs !== ctimeNs
 }
 
+const MARKS = Symbol.for('cacheops.marks')
 const MARK_FLOOR = 2n ** 40n
 const MARK_RANGE = 2n ** 52n - MARK_FLOOR
+
+/** Marks of this thread, and of every copy of cacheops in it: an application may have set a limit of that size itself. */
+const marks: Set<bigint> = ((globalThis as { [MARKS]?: Set<bigint> })[MARKS] ??= new Set())
 
 let marking: Promise<unknown> = Promise.resolve()
 
@@ -38,10 +42,11 @@ let marking: Promise<unknown> = Promise.resolve()
 function memoryIdentity(run: RunSql): Promise<string> {
   const mark = async (): Promise<string> => {
     const found = await journalLimit(run)
-    if (found >= MARK_FLOOR) return `sqlite:memory:${found}`
+    if (marks.has(found)) return `sqlite:memory:${found}`
     const chosen = MARK_FLOOR + (randomBytes(8).readBigUInt64LE() % MARK_RANGE)
     await run(`PRAGMA main.journal_size_limit = ${chosen}`)
     if ((await journalLimit(run)) !== chosen) throw new Error('a database in memory that cannot be told from others')
+    marks.add(chosen)
     return `sqlite:memory:${chosen}`
   }
   // One at a time: two Kysely objects over one database would both find it unmarked.

@@ -233,6 +233,7 @@ impl Reader {
 /// Whether code of the user may read tables that the text does not name. What `.cache()` overrides must not go stale.
 fn reads_anything(read: &Read, facts: &Facts) -> bool {
     facts.operators
+        || read.any
         || read.cautions.iter().any(|caution| match caution.code {
             "unknown_function" | "volatile_function" => true,
             "view" => !facts.functions.is_empty(),

@@ -69,8 +69,39 @@ impl Planner<'_> {
             Kind::Known(statement) => (statement, None),
             Kind::Tables(names) => (Statement::Write(self.tables(&names)), None),
             Kind::Executes(start) => (self.executed(&lexemes[start..]), None),
-            Kind::Cursor => (self.cursor(lexemes), None),
-            Kind::Tree => self.tree(lexemes),
+            Kind::Cursor => (self.hidden(self.cursor(lexemes), lexemes), None),
+            Kind::Tree => {
+                if crate::hidden::changes_schema(self.sql, lexemes, self.context) {
+                    return (Statement::Ddl, None);
+                }
+                let (statement, canonical) = self.tree(lexemes);
+                (self.hidden(statement, lexemes), canonical)
+            }
+        }
+    }
+
+    /// A statement with what it writes through code that it does not name.
+    fn hidden(&self, statement: Statement, lexemes: &[Lexeme]) -> Statement {
+        let Some(hidden) = crate::hidden::writes(self.sql, lexemes, self.context) else {
+            return statement;
+        };
+        let join = |write: Write| Write {
+            targets: write
+                .targets
+                .into_iter()
+                .chain(hidden.targets.clone())
+                .collect(),
+            everything: write.everything.or(hidden.everything.clone()),
+            rewrite: None,
+        };
+        match statement {
+            Statement::Read(read) => Statement::Read(Read {
+                writes: Some(read.writes.map_or_else(|| hidden.clone(), join)),
+                ..read
+            }),
+            Statement::Write(write) => Statement::Write(join(write)),
+            Statement::Inert | Statement::Unparsed { read: true, .. } => Statement::Write(hidden),
+            other => other,
         }
     }
 
@@ -255,10 +286,11 @@ fn together(statements: Vec<Statement>) -> Statement {
                 snapshot,
             } => match &mut sessions {
                 Some(Statement::Session {
+                    detail,
                     harmless: all,
                     snapshot: any,
-                    ..
                 }) => {
+                    "several settings".clone_into(detail);
                     *all &= harmless;
                     *any |= snapshot;
                 }

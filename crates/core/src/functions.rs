@@ -46,38 +46,38 @@ fn postgres(name: &str) -> Nature {
         Nature::Lock
     } else if matches!(name, "set_config" | "setseed") {
         Nature::Session
-    } else if matches!(name, "nextval" | "setval" | "pg_notify" | "dblink")
-        || starts(&[
-            "lo_",
-            "loread",
-            "lowrite",
-            "pg_logical",
-            "pg_create_",
-            "pg_drop_",
-            "pg_terminate",
-            "pg_cancel",
-            "dblink_",
-        ])
-        || starts(&[
-            "pg_stat_reset",
-            "pg_reload",
-            "pg_rotate",
-            "pg_switch",
-            "pg_promote",
-            "pg_replication",
-            "pg_current_xact",
-        ])
-        || starts(&[
-            "txid_",
-            "pg_read_",
-            "pg_ls_",
-            "pg_stat_file",
-            "pg_export_snapshot",
-            "pg_import_",
-            "pg_restore_",
-            "pg_clear_",
-        ])
-    {
+    } else if matches!(
+        name,
+        // The last two change with the first two, which are no writes of any table.
+        "nextval" | "setval" | "currval" | "lastval" | "pg_notify" | "dblink"
+    ) || starts(&[
+        "lo_",
+        "loread",
+        "lowrite",
+        "pg_logical",
+        "pg_create_",
+        "pg_drop_",
+        "pg_terminate",
+        "pg_cancel",
+        "dblink_",
+    ]) || starts(&[
+        "pg_stat_reset",
+        "pg_reload",
+        "pg_rotate",
+        "pg_switch",
+        "pg_promote",
+        "pg_replication",
+        "pg_current_xact",
+    ]) || starts(&[
+        "txid_",
+        "pg_read_",
+        "pg_ls_",
+        "pg_stat_file",
+        "pg_export_snapshot",
+        "pg_import_",
+        "pg_restore_",
+        "pg_clear_",
+    ]) {
         Nature::Caution("volatile_function", false)
     } else if starts(&[
         "query_to_",
@@ -166,6 +166,16 @@ pub fn is_moving_time(literal: &str) -> bool {
     }
     let mut moving = false;
     let lower = literal.to_ascii_lowercase();
+    // A time zone may follow, of any name.
+    let first = lower.trim_start();
+    let rest = ["now", "today", "tomorrow", "yesterday"]
+        .iter()
+        .find_map(|word| first.strip_prefix(word));
+    if rest.is_some_and(|rest| {
+        rest.contains('/') && !rest.starts_with(|c: char| c.is_ascii_alphanumeric())
+    }) {
+        return true;
+    }
     for word in lower
         .split(|c: char| !c.is_ascii_alphabetic())
         .filter(|word| !word.is_empty())
@@ -228,8 +238,7 @@ const POSTGRES_TIME: &[&str] = &[
 /// Another result at each call.
 #[rustfmt::skip]
 const POSTGRES_VOLATILE: &[&str] = &[
-    "array_sample", "array_shuffle", "clock_timestamp", "currval", "gen_random_bytes", "gen_random_uuid", "lastval",
-    "pg_sleep", "pg_sleep_for", "pg_sleep_until", "random", "random_normal", "timeofday", "uuid_generate_v1",
+    "array_sample", "array_shuffle", "clock_timestamp", "gen_random_bytes", "gen_random_uuid", "pg_sleep", "pg_sleep_for", "pg_sleep_until", "random", "random_normal", "timeofday", "uuid_generate_v1",
     "uuid_generate_v1mc", "uuid_generate_v4", "uuidv4", "uuidv7",
 ];
 

@@ -116,6 +116,9 @@ pub fn images(shape: &Shape) -> Result<ImagePlan, String> {
     if table.kind != TableKind::Table || table.row_security || table.rules {
         return Err("its table is not an ordinary one".to_owned());
     }
+    if dialect == Dialect::Postgres && shows_text(table, facts) {
+        return Err("its triggers may look at the statement's text".to_owned());
+    }
     let builder = Builder {
         shape,
         facts,
@@ -134,6 +137,15 @@ pub fn images(shape: &Shape) -> Result<ImagePlan, String> {
         });
     }
     builder.plan(&wanted)
+}
+
+/// Whether a trigger may store the text of the statement that fires it, which must be the caller's.
+fn shows_text(table: &Table, facts: &Facts) -> bool {
+    let shows = |source: &str| source.to_ascii_lowercase().contains("current_query");
+    let bodies = || facts.functions.iter().flat_map(|function| &function.bodies);
+    !table.triggers.is_empty()
+        && (table.triggers.iter().any(|trigger| shows(&trigger.source))
+            || bodies().any(|body| shows(&body.source)))
 }
 
 /// What is known while an image plan is made.
@@ -211,13 +223,16 @@ impl Builder<'_> {
                 wanted.columns.extend(child.parent_columns.iter().cloned());
             }
         }
-        // A virtual column is computed whenever it is read, which may fail, and must not make a write fail.
-        let computed = |column: &String| {
+        // A virtual column is computed whenever it is read, which may fail, and must not make a write fail. A text that does
+        // not tell the value says nothing: the column counts as changed.
+        let useless = |column: &String| {
             let known = self.table.column(column, self.dialect);
-            known.is_some_and(|column| column.generated && column.kind == ColumnKind::Other)
+            known.is_some_and(|column| {
+                column.generated && column.kind == ColumnKind::Other || !column.text_tells
+            })
         };
-        wanted.columns.retain(|column| !computed(column));
-        differs.retain(|column| !computed(column));
+        wanted.columns.retain(|column| !useless(column));
+        differs.retain(|column| !useless(column));
         wanted.columns.sort_unstable();
         wanted.columns.dedup();
         if self.update() && self.dialect == Dialect::Postgres && self.facts.returning_old {

@@ -87,6 +87,8 @@ pub fn kind(sql: &str, lexemes: &[Lexeme], dialect: Dialect) -> Kind {
         "vacuum" if dialect == Dialect::Sqlite && !has(&["into"]) => {
             Statement::Write(everything("VACUUM may number rows anew"))
         }
+        // Event triggers may run.
+        "reindex" | "cluster" if dialect == Dialect::Postgres => Statement::Ddl,
         // PREPARE runs nothing; the EXECUTE that does names nothing.
         "prepare" | "explain" | "describe" | "show" | "listen" | "unlisten" | "notify"
         | "vacuum" | "analyze" | "analyse" | "reindex" | "checkpoint" | "cluster"
@@ -94,17 +96,16 @@ pub fn kind(sql: &str, lexemes: &[Lexeme], dialect: Dialect) -> Kind {
         "declare" => return Kind::Cursor,
         "lock" => Statement::Lock,
         "use" => session("USE", false, false),
+        // CALL and DO may change the schema, or what names mean.
         "create" | "alter" | "drop" | "comment" | "grant" | "revoke" | "refresh" | "import"
-        | "security" | "reassign" | "attach" | "detach" => Statement::Ddl,
+        | "security" | "reassign" | "attach" | "detach" | "call" | "do" => Statement::Ddl,
         "truncate" if has(&["cascade"]) => Statement::Write(everything("TRUNCATE … CASCADE")),
         "truncate" => match truncated(sql, lexemes, dialect) {
             Some(names) => return Kind::Tables(names),
             None => Statement::Write(everything("TRUNCATE of something not understood")),
         },
         "copy" => return copy(sql, lexemes, dialect),
-        "call" | "do" | "execute" => {
-            Statement::Write(everything("it runs code that cannot be seen"))
-        }
+        "execute" => Statement::Write(everything("it runs code that cannot be seen")),
         _ => Statement::Unparsed {
             detail: "an unknown kind of statement".to_owned(),
             read: false,
@@ -200,6 +201,9 @@ fn set(word: &str, sql: &str, lexemes: &[Lexeme]) -> Statement {
     let dotted = lexemes
         .get(2 + scope)
         .is_some_and(|lexeme| lexeme.kind == Part::Dot);
+    // The application's own settings are known by their dots.
+    let part = lexemes.get(3 + scope).filter(|_| dotted);
+    let name = part.map_or(name.clone(), |part| format!("{name}.{}", part.text(sql)));
     let level = isolation(sql, lexemes);
     match name.as_str() {
         "constraints" => session("SET CONSTRAINTS", true, false),

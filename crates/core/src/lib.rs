@@ -32,6 +32,7 @@ pub mod explain;
 pub mod extract;
 mod from;
 pub mod functions;
+pub mod hidden;
 pub mod image_text;
 pub mod images;
 pub mod invalidate;

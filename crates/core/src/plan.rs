@@ -104,6 +104,8 @@ pub struct Read {
     pub cautions: Vec<Caution>,
     /// Remarks for `explain`: what was widened, and why.
     pub remarks: Vec<String>,
+    /// A policy calls code of the user's that may read tables which are not among the dependencies.
+    pub any: bool,
     /// Functions called whose writes are unknown: executing it may write. `None`: it writes nothing.
     pub writes: Option<Write>,
     /// It takes locks (FOR UPDATE, advisory locks): a transaction bypasses from here on.

@@ -74,6 +74,7 @@ pub fn read(query: &Query, scan: &Scan, context: &Context<'_>) -> Read {
     }
     let tables = tables(scan, context, &mut cautions);
     let mut dependencies = Vec::new();
+    let mut any = false;
     let mut single = None;
     let select = plain_select(query);
     if let Some(facts) = context.facts {
@@ -87,6 +88,7 @@ pub fn read(query: &Query, scan: &Scan, context: &Context<'_>) -> Read {
             context.dialect,
             &mut cautions,
             &mut remarks,
+            &mut any,
         );
     } else {
         cautions.add("no_facts", false, "the tables are not known yet");
@@ -104,6 +106,7 @@ pub fn read(query: &Query, scan: &Scan, context: &Context<'_>) -> Read {
         named,
         cautions: cautions.0,
         remarks,
+        any,
         writes: calls.writes,
         locks: calls.locks,
         session: calls.session,
@@ -282,6 +285,10 @@ fn default_schema(context: &Context<'_>) -> String {
     })
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the last three are what it adds to"
+)]
 fn merge(
     scan: &Scan,
     tables: &[(TableName, Option<(&Relation, &Table)>)],
@@ -290,6 +297,7 @@ fn merge(
     dialect: Dialect,
     cautions: &mut Cautions,
     remarks: &mut Vec<String>,
+    any: &mut bool,
 ) -> Vec<Dependency> {
     let mut out: Vec<Dependency> = Vec::new();
     let relations: Vec<(&Relation, &Table)> =
@@ -327,32 +335,18 @@ fn merge(
             ),
             TableKind::View => {
                 cautions.add("view", true, format!("{} is a view", table.id));
-                let mut base = resolve::Base::default();
-                resolve::base(facts, dialect, table, &mut base);
-                for unknown in &base.unknown {
-                    cautions.add(
-                        "unknown_table",
-                        false,
-                        format!("{} reads {unknown}, which is not known", table.id),
-                    );
-                }
-                for id in base.tables {
-                    if facts.table(&id).is_some_and(|table| table.row_security) {
-                        cautions.add("row_security", true, format!("{id} has row-level security"));
-                    }
-                    add(
-                        &mut out,
-                        Dependency {
-                            table: id,
-                            rows: vec![Vec::new()],
-                            columns: Columns::All,
-                        },
-                    );
-                }
+                *any |= behind(table, facts, dialect, cautions, &mut out);
                 continue;
             }
             TableKind::Table | TableKind::Partitioned | TableKind::MaterializedView => {}
         }
+        // Rows are hidden by columns that the text does not name, and by other tables.
+        let columns = if table.row_security {
+            *any |= behind(table, facts, dialect, cautions, &mut out);
+            Columns::All
+        } else {
+            columns
+        };
         add(
             &mut out,
             Dependency {
@@ -364,6 +358,47 @@ fn merge(
     }
     out.sort_by(|left, right| left.table.cmp(&right.table));
     out
+}
+
+/// Adds every row of what a view or a policy reads. Whether a policy calls code that may read more.
+fn behind(
+    table: &Table,
+    facts: &Facts,
+    dialect: Dialect,
+    cautions: &mut Cautions,
+    out: &mut Vec<Dependency>,
+) -> bool {
+    let mut base = resolve::Base::default();
+    resolve::behind(facts, dialect, table, &mut base);
+    for unknown in &base.unknown {
+        cautions.add(
+            "unknown_table",
+            false,
+            format!("{} reads {unknown}, which is not known", table.id),
+        );
+    }
+    // The rows of a table itself are what its text asks for.
+    let own = (table.kind != TableKind::View).then(|| resolve::root(table));
+    for id in base.tables.into_iter().filter(|id| Some(id) != own) {
+        if facts.table(&id).is_some_and(|table| table.row_security) {
+            cautions.add("row_security", true, format!("{id} has row-level security"));
+        }
+        let (rows, columns) = (vec![Vec::new()], Columns::All);
+        let table = id;
+        add(
+            out,
+            Dependency {
+                table,
+                rows,
+                columns,
+            },
+        );
+    }
+    base.calls.iter().any(|name| {
+        facts
+            .function(name)
+            .is_none_or(|function| function.volatility != 'i')
+    })
 }
 
 /// Adds a dependency, or unites it with that on the same table.

@@ -122,10 +122,21 @@ pub struct Base {
     pub tables: BTreeSet<TableName>,
     /// Names that are no table of the facts, or definitions that cannot be read.
     pub unknown: Vec<String>,
+    /// Functions that policies call.
+    pub calls: BTreeSet<String>,
 }
 
 /// Collects the base tables of a table or view, through views of views.
 pub fn base(facts: &Facts, dialect: Dialect, table: &Table, into: &mut Base) {
+    collect(facts, dialect, table, false, into);
+}
+
+/// Collects what reading a table or view reads: also what policies look at.
+pub fn behind(facts: &Facts, dialect: Dialect, table: &Table, into: &mut Base) {
+    collect(facts, dialect, table, true, into);
+}
+
+fn collect(facts: &Facts, dialect: Dialect, table: &Table, policies: bool, into: &mut Base) {
     let mut seen = BTreeSet::new();
     let mut pending = vec![table];
     while let Some(table) = pending.pop() {
@@ -137,6 +148,14 @@ pub fn base(facts: &Facts, dialect: Dialect, table: &Table, into: &mut Base) {
                 into.unknown.push(table.id.name.clone());
             }
             into.tables.insert(root(table).clone());
+            for read in table.policy_reads.iter().filter(|_| policies) {
+                match self::table(facts, dialect, Some(&read.schema), &read.name) {
+                    Found::Table(found) => pending.push(found),
+                    _ => into.unknown.push(read.name.clone()),
+                }
+            }
+            into.calls
+                .extend(table.calls.iter().filter(|_| policies).cloned());
             continue;
         }
         let named: Option<Vec<(Option<String>, String)>> = match (&table.base, &table.definition) {

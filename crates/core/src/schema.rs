@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::hidden::Hidden;
 
 /// The SQL dialect of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,6 +72,9 @@ pub struct Column {
     /// Whether this role may read the column (`PostgreSQL` privileges).
     #[serde(default = "yes")]
     pub readable: bool,
+    /// Different values are written as different texts.
+    #[serde(default = "yes")]
+    pub text_tells: bool,
 }
 
 fn yes() -> bool {
@@ -127,7 +131,8 @@ pub struct Trigger {
     pub before: bool,
     /// INSTEAD OF (on views).
     pub instead: bool,
-    /// `PostgreSQL`: `plpgsql`, `internal`, `c`, `sql`, …; `SQLite`: `sqlite`.
+    /// `PostgreSQL`: `plpgsql`, `internal`, `c`, `sql`, …, or `call`: not a trigger, but a default, a check or an index that
+    /// calls `function`. `SQLite`: `sqlite`.
     pub language: String,
     /// `PostgreSQL`: the function's name (schema-qualified when not in `pg_catalog`).
     #[serde(default)]
@@ -189,6 +194,12 @@ pub struct Table {
     /// Row-level security is on.
     #[serde(default)]
     pub row_security: bool,
+    /// Relations that its policies read.
+    #[serde(default)]
+    pub policy_reads: Vec<TableName>,
+    /// Functions of the facts that its policies, or a view's query, call themselves.
+    #[serde(default)]
+    pub calls: Vec<String>,
     /// `PostgreSQL`: it has rewrite rules other than a view's own. `SQLite`: a constraint of it says ON CONFLICT REPLACE, so
     /// that a plain INSERT or UPDATE may delete other rows.
     #[serde(default)]
@@ -196,6 +207,24 @@ pub struct Table {
     /// `SQLite`: has a rowid (false for WITHOUT ROWID and views).
     #[serde(default)]
     pub rowid: bool,
+}
+
+/// What a function executes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Body {
+    /// `sql`, `plpgsql`, …; with more words when its text must not be read.
+    pub language: String,
+    /// Its text.
+    pub source: String,
+}
+
+/// A type with a domain in it whose check calls a function of the facts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Domain {
+    /// The type, without schema.
+    pub name: String,
+    /// The function.
+    pub calls: String,
 }
 
 /// A function that is not built in.
@@ -209,6 +238,15 @@ pub struct Function {
     /// Tables that it writes, when the user has said so.
     #[serde(default)]
     pub declared_writes: Option<Vec<TableName>>,
+    /// What its overloads execute, where that can be read.
+    #[serde(default)]
+    pub bodies: Vec<Body>,
+    /// Functions that it calls besides those of its body: an aggregate's, defaults of arguments, checks of its types.
+    #[serde(default)]
+    pub parts: Vec<String>,
+    /// `row.name` may call it.
+    #[serde(default)]
+    pub attribute: bool,
 }
 
 /// All facts of a database.
@@ -232,6 +270,15 @@ pub struct Facts {
     /// There are casts or operators of the user that are not immutable: any expression may read any table.
     #[serde(default)]
     pub operators: bool,
+    /// Functions behind the user's operators and casts, which any expression may call.
+    #[serde(default)]
+    pub implicit: Vec<String>,
+    /// Functions behind the checks of domains.
+    #[serde(default)]
+    pub domains: Vec<Domain>,
+    /// Code that runs without being named, found by [`Facts::index`].
+    #[serde(skip)]
+    pub(crate) hidden: Hidden,
     /// Index by name, made by [`Facts::index`].
     #[serde(skip)]
     by_name: HashMap<TableName, usize>,
@@ -300,7 +347,7 @@ impl Facts {
         Ok(facts)
     }
 
-    /// Builds the indexes; needed after `tables` was filled by hand.
+    /// Builds the indexes; needed after the lists were filled by hand.
     pub fn index(&mut self, dialect: Dialect) {
         self.fold = dialect == Dialect::Sqlite;
         self.by_name = (0..self.tables.len())
@@ -316,6 +363,9 @@ impl Facts {
             }
         }
         self.children = children;
+        if dialect == Dialect::Postgres {
+            Hidden::find(self);
+        }
     }
 
     fn key(&self, name: &TableName) -> TableName {

@@ -4,6 +4,7 @@
 //! name their table; anything that builds SQL, or calls what is not known, makes the trigger unknown.
 
 use crate::functions::{self, Nature};
+use crate::hidden::Effect;
 use crate::lex::{Kind, Lexeme, lex};
 use crate::resolve::{self, Found};
 use crate::schema::{Dialect, Facts, TableKind, TableName, Trigger};
@@ -37,7 +38,8 @@ pub fn writes(
     }
     let found = match (dialect, trigger.language.as_str()) {
         (Dialect::Sqlite, _) => sqlite(&trigger.source, own, facts),
-        (Dialect::Postgres, "plpgsql") => plpgsql(&trigger.source, facts),
+        (Dialect::Postgres, "plpgsql") => body_writes(&trigger.source, facts),
+        (Dialect::Postgres, "call") => called(&trigger.function, facts),
         (Dialect::Postgres, "internal" | "c") => built_in(&trigger.function),
         (Dialect::Postgres, language) => Err(format!("it is written in {language}")),
     };
@@ -124,7 +126,20 @@ fn written(
     }
 }
 
-fn plpgsql(source: &str, facts: &Facts) -> Result<Vec<TableName>, String> {
+/// What a function writes that something calls.
+fn called(name: &str, facts: &Facts) -> Result<Vec<TableName>, String> {
+    match facts.hidden.function(name) {
+        None => Ok(Vec::new()),
+        Some(Effect {
+            anything: Some(why),
+            ..
+        }) => Err(why.clone()),
+        Some(effect) => Ok(effect.tables.iter().cloned().collect()),
+    }
+}
+
+/// What the body of a function in plpgsql or SQL writes, or why that cannot be told.
+pub(crate) fn body_writes(source: &str, facts: &Facts) -> Result<Vec<TableName>, String> {
     #[rustfmt::skip]
     const REFUSED: &[&str] = &[
         "alter", "analyze", "call", "cluster", "copy", "create", "discard", "drop", "execute", "grant", "import",
@@ -134,7 +149,12 @@ fn plpgsql(source: &str, facts: &Facts) -> Result<Vec<TableName>, String> {
     let body = body(source)?;
     let sql = body.as_str();
     let lexemes = lex(sql, dialect)?;
-    let mut tables = Vec::new();
+    settings(sql, &lexemes)?;
+    let behind = facts.hidden.uses(sql, &lexemes);
+    if let Some(why) = behind.anything {
+        return Err(why);
+    }
+    let mut tables: Vec<TableName> = behind.tables.into_iter().collect();
     for (at, lexeme) in lexemes.iter().enumerate() {
         let before = |back: usize| at.checked_sub(back).and_then(|index| lexemes.get(index));
         let preceded = |words: &[&str]| before(1).is_some_and(|lexeme| lexeme.is_any(sql, words));
@@ -177,8 +197,40 @@ fn plpgsql(source: &str, facts: &Facts) -> Result<Vec<TableName>, String> {
             name(sql, &lexemes, next).ok_or("a table's name that is not understood")?;
         tables.push(written(facts, dialect, schema.as_deref(), &name)?);
     }
-    calls(sql, &lexemes, facts)?;
+    calls(sql, &lexemes, facts, &mut tables)?;
     Ok(tables)
+}
+
+/// Refuses a body that changes settings: they may decide what the names behind them mean. The application's own have a dot.
+pub(crate) fn settings(sql: &str, lexemes: &[Lexeme]) -> Result<(), String> {
+    for (at, lexeme) in lexemes.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|index| lexemes.get(index));
+        let next = |ahead: usize| lexemes.get(at + ahead);
+        let starts = before.is_none_or(|before| {
+            before.kind == Kind::Semicolon
+                || before.is_operator(sql, ">>")
+                || before.is_any(sql, &["atomic", "begin", "then", "else", "loop"])
+        });
+        if starts && lexeme.is(sql, "set") {
+            let scope = next(1).is_some_and(|next| next.is_any(sql, &["local", "session"]));
+            let dot = next(2 + usize::from(scope)).map(|next| next.kind);
+            // MERGE … THEN UPDATE SET has UPDATE in front; this is a statement.
+            if dot != Some(Kind::Dot) {
+                return Err("it changes a setting".to_owned());
+            }
+        }
+        if lexeme.identifier(sql, Dialect::Postgres).as_deref() == Some("set_config")
+            && next(1).is_some_and(|next| next.kind == Kind::Open)
+        {
+            let own = next(2)
+                .is_some_and(|name| name.kind == Kind::Text && name.text(sql).contains('.'))
+                && next(3).is_some_and(|next| next.kind == Kind::Comma);
+            if !own {
+                return Err("it calls set_config()".to_owned());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn tables_of_merge(sql: &str, before: &[Lexeme]) -> bool {
@@ -227,7 +279,12 @@ fn body(source: &str) -> Result<String, String> {
         .ok_or("no body was found".to_owned())
 }
 
-fn calls(sql: &str, lexemes: &[Lexeme], facts: &Facts) -> Result<(), String> {
+fn calls(
+    sql: &str,
+    lexemes: &[Lexeme],
+    facts: &Facts,
+    tables: &mut Vec<TableName>,
+) -> Result<(), String> {
     #[rustfmt::skip]
     const SYNTAX: &[&str] = &[
         "all", "and", "any", "array", "as", "between", "by", "case", "cast", "char", "character", "conflict", "debug",
@@ -254,18 +311,21 @@ fn calls(sql: &str, lexemes: &[Lexeme], facts: &Facts) -> Result<(), String> {
             && lexemes[start].identifier(sql, Dialect::Postgres).as_deref() == Some("pg_catalog");
         let harmless =
             match functions::nature(&name, qualified && !catalog, Dialect::Postgres, Some(facts)) {
-                // A setting may be what a policy or another trigger decides by, but it changes no row.
+                // Settings were looked at before.
                 Nature::Pure
-                | Nature::User('i' | 's')
                 | Nature::Lock
                 | Nature::Session
                 | Nature::Caution("time_function" | "session_value" | "system_catalog", _) => true,
-                Nature::User(_) => facts
-                    .function(&name)
-                    .and_then(|f| f.declared_writes.as_ref())
-                    .is_some_and(Vec::is_empty),
+                Nature::User(_) => {
+                    tables.extend(called(&name, facts)?);
+                    true
+                }
                 Nature::Caution("volatile_function", overridable) => {
-                    overridable || matches!(name.as_str(), "nextval" | "setval" | "pg_notify")
+                    overridable
+                        || matches!(
+                            name.as_str(),
+                            "nextval" | "setval" | "currval" | "lastval" | "pg_notify"
+                        )
                 }
                 Nature::Caution(..) => false,
             };

@@ -93,7 +93,9 @@ pub fn calls_are_harmless(
         match functions::nature(&name, false, dialect, facts) {
             Nature::Pure | Nature::User('i' | 's') => true,
             Nature::User(_) | Nature::Lock | Nature::Session => false,
-            Nature::Caution("volatile_function", overridable) => overridable,
+            Nature::Caution("volatile_function", overridable) => {
+                overridable || matches!(name.as_str(), "currval" | "lastval")
+            }
             Nature::Caution("unknown_function", overridable) => {
                 overridable && (facts.is_some() || dialect == Dialect::Sqlite) && !qualified
                     || after_table(sql, lexemes, at)

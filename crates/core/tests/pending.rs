@@ -36,10 +36,7 @@ fn token(database: &Arc<Database>, sql: &str) -> u64 {
 }
 
 fn statement(database: &Arc<Database>, sql: &str) -> Announced {
-    Announced::Statement(
-        Arc::new(Shape::prepare(database, sql)),
-        Arc::from(input()),
-    )
+    Announced::Statement(Arc::new(Shape::prepare(database, sql)), Arc::from(input()))
 }
 
 const MOVES: &str = "update t set g = 2 where id = 1";
