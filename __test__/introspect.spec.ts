@@ -342,7 +342,7 @@ test('postgres: functions', async (t) => {
     create schema s; create function s.lower(text) returns text language sql immutable as 'select 1::text'`)
   const one = { language: 'sql', source: 'select 1' }
   t.deepEqual(found.facts.functions, [
-    { name: 'F', volatility: 's', bodies: [one, one] },
+    { name: 'F', volatility: 's', bodies: [one] },
     { name: 'g', volatility: 'v', bodies: [one] },
     { name: 'lower', volatility: 'i', bodies: [{ ...one, source: 'select 1::text' }] },
     { name: 'step', volatility: 'v', bodies: [one] },

@@ -339,3 +339,11 @@ fn triggers_are_read() {
         assert_eq!(&effect(source, Sqlite), expected, "{source}");
     }
 }
+
+#[test]
+fn a_time_zone_may_follow_a_moving_time() {
+    use cacheops_core::functions::is_moving_time;
+    assert!(is_moving_time("today America/New_York"));
+    assert!(is_moving_time(" Yesterday Europe/Berlin"));
+    assert!(!is_moving_time("todays/America"));
+}
