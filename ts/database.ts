@@ -185,15 +185,11 @@ export class Database {
       const foreign = shared && !isSignedBy(known.handle, known.facts.connection)
       this.#foreignFacts = foreign && !first
       if (this.#foreignFacts) this.#warnOfForeignFacts()
-      const keep = shared && (!foreign || this.#foreignFacts)
+      const json = JSON.stringify(signed(known.facts.facts, [known.facts.connection, declared]))
+      const keep = shared && (foreign ? this.#foreignFacts : !isOlder(known.handle, epoch, json))
       // Refused: facts were set or dropped while these were read, so they may be the old ones.
-      const accepted =
-        keep ||
-        native.setFacts(
-          known.handle,
-          JSON.stringify(signed(known.facts.facts, [known.facts.connection, declared])),
-          epoch,
-        )
+      const accepted = keep || native.setFacts(known.handle, json, epoch)
+      if (accepted && !keep) noteSet(known.handle, json)
       this.#known = { ...known, epoch: accepted ? native.factsEpoch(known.handle) : NOT_READ }
       this.#forgetShapes()
       if (accepted) return
