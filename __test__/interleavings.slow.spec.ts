@@ -18,8 +18,8 @@ test.serial('every order, none taken for another: two instances with one connect
 for (const name of WRITER_NAMES) {
   test.serial(`two instances, ${name} and another writer: no read is stale in any order`, async (t) => {
     for (const [writers] of PAIRS.filter(([[writer]]) => writer === name)) {
-      const { schedules, overtaken } = await runScene(pooled, { ...SCENE, writers, instances: 2 })
-      t.log(`${writers.join(', ')}: ${schedules} orders, ${overtaken} with overtaken reads`)
+      const { schedules } = await runScene(pooled, { ...SCENE, writers, instances: 2 })
+      t.log(`${writers.join(', ')}: ${schedules} orders`)
       const rolledBack = writers.filter((writer) => writer === 'rolledBack').length
       t.true(schedules >= [324, 76, 12][rolledBack]!, writers.join(', '))
     }

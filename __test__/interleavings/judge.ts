@@ -12,16 +12,14 @@ interface Moment {
 
 interface Read {
   readonly query: string
-  /** the last commit that changed its answer and whose write had returned when the read began, as a number of steps */
+  /** the last commit whose write had returned when the read began, as a number of steps */
   readonly least: number
-  /** the same, whatever the commit changed */
-  readonly leastOfAll: number
   readonly began: number
 }
 
 /**
- * Judges the reads of one order: what a read answers must have been true at some moment between the latest commit that
- * changed its answer and whose write had returned when the read began, and the read's end.
+ * Judges the reads of one order: what a read answers must have been true at some moment between the latest commit whose
+ * write had returned when the read began, whatever it changed, and the read's end.
  */
 export class Judge {
   readonly #moments: Moment[]
@@ -29,11 +27,8 @@ export class Judge {
   readonly #answered: string[] = []
   readonly #outcome = new Map<number, string[]>()
   readonly #reads = new Map<number, Read>()
-  readonly #commits = new Map<number, { readonly since: number; readonly changed: readonly string[] }[]>()
-  #least: Record<string, number> = {}
-  #leastOfAll = 0
-  /** Reads older than a returned write that did not change their answer, but was made after one that did. */
-  overtaken = 0
+  readonly #commits = new Map<number, number[]>()
+  #least = 0
 
   constructor(answers: Readonly<Record<string, string>>) {
     this.#moments = [{ since: 0, answers }]
@@ -58,35 +53,26 @@ export class Judge {
     const known = this.#moments.at(-1)!.answers
     if (Object.keys(answers).every((query) => answers[query] === known[query])) return
     const since = this.#order.length
-    const changed = Object.keys(answers).filter((query) => answers[query] !== known[query])
     this.#moments.push({ since, answers })
     const { actor } = this.#order.at(-1)!
-    this.#commits.set(actor, [...(this.#commits.get(actor) ?? []), { since, changed }])
+    this.#commits.set(actor, [...(this.#commits.get(actor) ?? []), since])
   }
 
   writeReturned(actor: number): void {
-    for (const { since, changed } of this.#commits.get(actor) ?? []) {
-      this.#leastOfAll = Math.max(this.#leastOfAll, since)
-      for (const query of changed) this.#least[query] = Math.max(this.#least[query] ?? 0, since)
-    }
+    this.#least = Math.max(this.#least, ...(this.#commits.get(actor) ?? []))
   }
 
   readBegan(actor: number, query: string): void {
-    const least = this.#least[query] ?? 0
-    this.#reads.set(actor, { query, least, leastOfAll: this.#leastOfAll, began: this.#order.length })
+    this.#reads.set(actor, { query, least: this.#least, began: this.#order.length })
   }
 
   readEnded(actor: number, answer: string): void {
     const read = this.#reads.get(actor)!
-    const { query, least, leastOfAll } = read
+    const { query, least } = read
     this.#outcome.set(actor, [...(this.#outcome.get(actor) ?? []), answer])
     this.#answered.push(`after step ${this.#order.length} actor ${actor} had read ${query}: ${answer}`)
-    if (this.#since(leastOfAll).some(({ answers }) => answers[query] === answer)) return
     const possible = this.#since(least)
-    if (possible.some(({ answers }) => answers[query] === answer)) {
-      this.overtaken++
-      return
-    }
+    if (possible.some(({ answers }) => answers[query] === answer)) return
     const allowed = possible.map(({ since, answers }) => `${answers[query]} since step ${since}`).join('\n  ')
     this.fail(`a read that began at step ${read.began} answered ${answer}; possible were\n  ${allowed}`)
   }

@@ -27,8 +27,8 @@ export class StopPoints {
   /** Where a statement is stopped before it is executed. */
   before(sql: string): Point | undefined {
     if (this.#locks(sql)) return 'lock'
+    if (COMMIT.test(sql)) return this.#locked ? 'commit' : undefined
     if (/^(?:begin|savepoint|rollback to|release)/i.test(sql)) return undefined
-    if (/^commit/i.test(sql)) return this.#locked ? 'commit' : undefined
     if (/^rollback/i.test(sql)) return this.#locked ? 'rollback' : undefined
     if (/^select/i.test(sql)) return this.#transaction ? undefined : 'database'
     if (!isWrite(sql) || this.#locked) return undefined
@@ -37,13 +37,13 @@ export class StopPoints {
 
   /** Where it is stopped when it has been. */
   after(sql: string): Point | undefined {
-    if (/^begin/i.test(sql)) {
+    if (BEGIN.test(sql)) {
       this.#transaction = true
       this.#locked = this.#locks(sql)
       return undefined
     }
-    if (/^(?:commit|rollback$)/i.test(sql)) {
-      const point = /^commit/i.test(sql) && this.#locked ? 'invalidate' : undefined
+    if (COMMIT.test(sql) || /^rollback$/i.test(sql)) {
+      const point = COMMIT.test(sql) && this.#locked ? 'invalidate' : undefined
       this.#transaction = this.#locked = false
       return point
     }
@@ -55,14 +55,18 @@ export class StopPoints {
   }
 
   #locks(sql: string): boolean {
-    return (this.#exclusive ? /^begin/i : /^begin immediate/i).test(sql)
+    return this.#exclusive && BEGIN.test(sql)
   }
 
   /** Whether others may see something new once the statement has been executed. */
   mayCommit(sql: string): boolean {
-    return /^commit/i.test(sql) || (!this.#transaction && isWrite(sql))
+    return COMMIT.test(sql) || (!this.#transaction && isWrite(sql))
   }
 }
+
+/** A write that takes row images on SQLite stands in a savepoint of its own. */
+const BEGIN = /^(?:begin|savepoint "__cacheops_)/i
+const COMMIT = /^(?:commit|release "__cacheops_)/i
 
 function isWrite(sql: string): boolean {
   return /^(?:insert|update|delete|with)/i.test(sql)

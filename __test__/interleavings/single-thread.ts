@@ -61,8 +61,6 @@ export class SingleThread {
   #dbs: { readonly db: Kysely<Rows>; close(): Promise<void> }[] = []
   #names = 0
   #judge!: Judge
-  /** Orders with reads that a later write has overtaken, see `Judge`. */
-  overtaken = 0
   /** Hears of every order that was judged. */
   judged: ((judge: Judge) => void) | undefined
   #executing = 0
@@ -203,7 +201,6 @@ export class SingleThread {
   async #judgeEnd(): Promise<void> {
     if (this.#running > 0) this.#judge.fail(`${this.#running} actors wait for each other`)
     this.#judge.now(await this.#ground.answers())
-    if (this.#judge.overtaken > 0) this.overtaken++
     this.judged?.(this.#judge)
     for (const [index, { db }] of this.#dbs.entries()) {
       for (const query of QUERY_NAMES) {

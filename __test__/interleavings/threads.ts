@@ -65,8 +65,6 @@ export class Threads {
   #stops: Stop[] = []
   #judge!: Judge
   #lockedBy: number | undefined
-  /** Orders with reads that a later write has overtaken, see `Judge`. */
-  overtaken = 0
 
   private constructor(file: SqliteFile, count: number, fault: FaultName | undefined) {
     this.#file = file
@@ -144,7 +142,6 @@ export class Threads {
 
   #judgeEnd(): void {
     this.#judge.now(this.#file.answers())
-    if (this.#judge.overtaken > 0) this.overtaken++
     for (const actor of this.#actors) {
       for (const time of ['first', 'second']) {
         const { looked, error } = actor.go('look')

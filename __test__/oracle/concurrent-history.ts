@@ -4,10 +4,8 @@ import type { Read } from './read-parts.ts'
 /** A read under way. */
 interface Began {
   readonly query: number
-  /** the last moment made by a write that had returned and changed this answer */
+  /** the last moment made by a write that had returned */
   readonly least: number
-  /** the same, whatever the write changed */
-  readonly leastOfAll: number
 }
 
 const LOG = 40
@@ -15,14 +13,12 @@ const LOG = 40
 /** What each query of the pool answers, moment by moment: a moment begins with a commit. */
 export class History {
   readonly #moments: (readonly string[])[]
-  readonly #least: number[]
   readonly #log: string[] = []
-  #leastOfAll = 0
+  #least = 0
   #changes = 0
 
   private constructor(first: readonly string[]) {
     this.#moments = [first]
-    this.#least = first.map(() => 0)
   }
 
   static async begin(world: ConcurrentWorld, reads: readonly Read[]): Promise<History> {
@@ -46,16 +42,9 @@ export class History {
     this.#note(`moment ${moment} by ${writer === undefined ? 'nobody' : `client ${writer.number}`}: ${sql}`)
   }
 
-  #happened(moment: number): void {
-    this.#leastOfAll = Math.max(this.#leastOfAll, moment)
-    for (const [query, answer] of this.#moments[moment]!.entries()) {
-      if (answer !== this.#moments[moment - 1]![query]) this.#least[query] = Math.max(this.#least[query]!, moment)
-    }
-  }
-
   /** A write has returned to its caller. */
   returned(writer: Writer, label: string): void {
-    for (const moment of writer.commits) this.#happened(moment)
+    this.#least = Math.max(this.#least, ...writer.commits)
     if (writer.commits.length > 0) {
       this.#note(`a ${label} of client ${writer.number} returned: moments ${writer.commits.join(', ')}`)
     }
@@ -63,14 +52,12 @@ export class History {
   }
 
   began(query: number): Began {
-    return { query, least: this.#least[query]!, leastOfAll: this.#leastOfAll }
+    return { query, least: this.#least }
   }
 
-  /** Whether an answer that has just come was true at a moment that it may be of; otherwise what it should have been. */
-  judge({ query, least, leastOfAll }: Began, answer: string): string {
-    const since = (first: number): boolean => this.#moments.slice(first).some((moment) => moment[query] === answer)
-    if (since(leastOfAll)) return 'fresh'
-    if (since(least)) return 'overtaken'
+  /** What an answer that has just come should have been; undefined if it was true at a moment that it may be of. */
+  judge({ query, least }: Began, answer: string): string | undefined {
+    if (this.#moments.slice(least).some((moment) => moment[query] === answer)) return undefined
     const possible = [...new Set(this.#moments.slice(least).map((moment) => moment[query]))]
     const was = this.#moments.findLastIndex((moment) => moment[query] === answer)
     return [

@@ -48,8 +48,6 @@ export interface ConcurrentFigures {
   failedWrites: number
   stale: number
   wrong: number
-  /** older than a returned write that did not change them, but was made after one that did and has not returned */
-  overtaken: number
 }
 
 class RolledBack extends Error {}
@@ -74,7 +72,6 @@ export async function runConcurrent(options: ConcurrentOptions): Promise<Concurr
     failedWrites: 0,
     stale: 0,
     wrong: 0,
-    overtaken: 0,
   }
   for (let epoch = 0; figures.steps < options.steps; epoch++) {
     try {
@@ -260,9 +257,8 @@ class Client implements Writer {
     const text = await answer(read, () => this.#execute(this.#db, read))
     if (isBusy(text)) return
     figures.compared++
-    const verdict = history.judge(began, text)
-    if (verdict === 'overtaken') figures.overtaken++
-    else if (verdict !== 'fresh') throw new Found('stale', `${this.#describe(read)}\n${verdict}`)
+    const wrong = history.judge(began, text)
+    if (wrong !== undefined) throw new Found('stale', `${this.#describe(read)}\n${wrong}`)
   }
 
   /** In a transaction that writes, or sees a snapshot, the cache must not show. */
