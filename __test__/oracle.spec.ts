@@ -1,10 +1,14 @@
 import test from 'ava'
 
+import { parseArguments, UsageError } from './oracle/arguments.ts'
 import { closeDatabases } from './oracle/databases.ts'
 import type { EngineName } from './oracle/engines.ts'
-import type { Figures } from './oracle/epoch.ts'
-import { figuresLine, runOracle } from './oracle/run.ts'
+import type { Figures } from './oracle/figures.ts'
+import { figuresLine, runOracle, silenceWarnings } from './oracle/run.ts'
+import { scriptOf } from './oracle/script.ts'
 import type { Dialect } from './oracle/values.ts'
+
+silenceWarnings()
 
 test.after.always(() => closeDatabases())
 
@@ -32,6 +36,8 @@ const STEPS = { sqlite: 600, pglite: 120 } as const
 
 for (const dialect of ['sqlite', 'pglite'] as const) {
   test.serial(`${dialect}: whatever the cache answers is what the database would answer`, async (t) => {
+    // The first world of PGlite takes its time on a busy machine.
+    t.timeout(180_000)
     const start = performance.now()
     const { figures, failures } = await run(dialect, 'cacheops', 20_260_101, STEPS[dialect])
     t.log(figuresLine(dialect, figures, (performance.now() - start) / 1000))
@@ -60,3 +66,34 @@ for (const dialect of ['sqlite', 'pglite'] as const) {
     t.is(figures.stale, 1)
   })
 }
+
+test('arguments that make no sense are refused', (t) => {
+  for (const args of [
+    ['--db', 'mysql'],
+    ['--steps', '0'],
+    ['--seed', 'x'],
+    ['--engine', 'x'],
+    ['--skip', '('],
+    ['--step'],
+    ['x'],
+  ])
+    t.throws(() => parseArguments(args), { instanceOf: UsageError }, args.join(' '))
+  t.deepEqual(parseArguments(['--db', 'pglite', '--steps', '7', '--seed', '3']).dialects, ['pglite'])
+})
+
+test('the program that comes with a failure runs by itself', (t) => {
+  const { text, fails, complaints } = scriptOf({
+    dialect: 'sqlite',
+    ddl: ['create table "it\'s" ("a?" integer primary key, "b" text)'],
+    statements: [
+      { sql: 'insert into "it\'s" ("a?", "b") values (?, ?) -- why?', parameters: [1, 'a`${1}\\'] },
+      { sql: 'begin', parameters: [] },
+      { sql: 'update "it\'s" set "b" = \'?\' where "a?" = ?', parameters: [1n] },
+      { sql: 'commit', parameters: [] },
+    ],
+    read: { sql: 'select * from "it\'s" where "a?" = ?', parameters: [1] },
+    ordered: false,
+  })
+  t.is(complaints, '', text)
+  t.false(fails)
+})

@@ -33,7 +33,7 @@ function canonicalObject(value: object): string {
 }
 
 /** PGlite notes the text that it was sent, and how long the server's message was: neither is what went wrong. */
-const NOT_COMPARED = new Set(['stack', 'query', 'params', 'queryOptions', 'length'])
+const NOT_COMPARED = new Set(['stack', 'query'])
 
 /** What an error tells its catcher. */
 export function canonicalError(error: unknown): string {
@@ -47,18 +47,46 @@ export function canonicalError(error: unknown): string {
   return `${error.constructor.name}${canonical(told)}${cause === undefined ? '' : ` caused by ${canonicalError(cause)}`}`
 }
 
-/** A result as a text: of rows, of a whole `QueryResult`, or of an error. */
-export interface Answer {
-  readonly text: string
-  /** how many rows; undefined for an error */
-  readonly rows: number | undefined
+/** What a query answered: rows, a whole `QueryResult`, or an error. Made a text only where that is asked for. */
+export class Answer {
+  readonly #result: unknown
+  readonly #ordered: boolean
+  #text: string | undefined
+  /** an error's text stands for it */
+  readonly failed: boolean
+
+  private constructor(result: unknown, ordered: boolean, text?: string) {
+    this.#result = result
+    this.#ordered = ordered
+    this.#text = text
+    this.failed = text !== undefined
+  }
+
+  /** @param ordered the query says in which order its rows come. */
+  static of(result: unknown, ordered: boolean): Answer {
+    return new Answer(result, ordered)
+  }
+
+  static ofError(error: unknown): Answer {
+    return new Answer(undefined, true, canonicalError(error))
+  }
+
+  get text(): string {
+    return (this.#text ??= textOf(this.#result, this.#ordered))
+  }
+
+  equals(other: Answer): boolean {
+    if (this === other) return true
+    if (this.failed || other.failed) return this.failed === other.failed && this.text === other.text
+    // The rows of an unordered query come in the same order nearly always.
+    return identical(this.#result, other.#result) || this.text === other.text
+  }
 }
 
-/** @param ordered the query says in which order its rows come. */
-export function answerOf(result: unknown, ordered: boolean): Answer {
-  if (Array.isArray(result)) return { text: rowsOf(result, ordered), rows: result.length }
+function textOf(result: unknown, ordered: boolean): string {
+  if (Array.isArray(result)) return rowsOf(result, ordered)
   const { rows, ...rest } = result as { rows: unknown[] }
-  return { text: `${canonical(rest)} ${rowsOf(rows, ordered)}`, rows: rows.length }
+  return `${canonical(rest)} ${rowsOf(rows, ordered)}`
 }
 
 function rowsOf(rows: readonly unknown[], ordered: boolean): string {
@@ -66,8 +94,24 @@ function rowsOf(rows: readonly unknown[], ordered: boolean): string {
   return (ordered ? texts : texts.sort()).join('\n')
 }
 
-export function errorAnswer(error: unknown): Answer {
-  return { text: canonicalError(error), rows: undefined }
+/** Whether two values have the same canonical text; sometimes false although they have. */
+function identical(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || a === null || typeof b !== 'object' || b === null) return Object.is(a, b)
+  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false
+  if (Array.isArray(a)) {
+    const other = b as unknown[]
+    return a.length === other.length && a.every((each, index) => identical(each, other[index]))
+  }
+  if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime())
+  if (a instanceof Uint8Array) return Buffer.compare(a, b as Uint8Array) === 0
+  const [keys, others] = [Object.keys(a), Object.keys(b)]
+  return (
+    keys.length === others.length &&
+    keys.every(
+      (key, index) =>
+        key === others[index] && identical((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]),
+    )
+  )
 }
 
 /** The same values, were it not for types, the order of columns and of rows. */

@@ -13,7 +13,7 @@ import { Recorder, RecordingDialect } from '../support/recorder.ts'
 import { errorText, textOf } from './concurrent-answer.ts'
 import type { Random } from './random.ts'
 import type { Read } from './read-parts.ts'
-import type { Schema } from './schema.ts'
+import type { Schema } from './tables.ts'
 import type { Dialect } from './values.ts'
 
 /** Whoever writes: the commits that its statements have made since its write began. */

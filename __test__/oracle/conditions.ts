@@ -2,7 +2,7 @@ import { expressionBuilder, sql } from 'kysely'
 import type { Expression, RawBuilder, SqlBool } from 'kysely'
 
 import type { Random } from './random.ts'
-import type { Column, Schema, Source } from './schema.ts'
+import type { Column, Schema, Source } from './tables.ts'
 import { operandOf, valueOf } from './values.ts'
 
 /** A table or view under the name that a query gives it; undefined: its columns stand alone. */

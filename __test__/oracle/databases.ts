@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -7,6 +7,11 @@ import BetterSqlite from 'better-sqlite3'
 import { Kysely, PGliteDialect, SqliteDialect } from 'kysely'
 import type { Dialect as KyselyDialect, KyselyPlugin, LogEvent } from 'kysely'
 
+import { NodeSqlite } from '../support/node-sqlite.ts'
+import { memoized } from './sqlite-memo.ts'
+import type { MemoDatabase, SharedSchema } from './sqlite-memo.ts'
+import { PgliteTruths, SqliteTruths } from './truths.ts'
+import type { Truths } from './truths.ts'
 import type { Dialect } from './values.ts'
 
 /** One database and its twin, empty, under all the instances that a run needs. */
@@ -21,6 +26,7 @@ export interface World {
   readonly twin: Kysely<any>
   /** on the twin, by a connection of its own where `second` has one */
   readonly twinSecond: Kysely<any>
+  readonly truths: Truths
   dispose(): void
 }
 
@@ -31,6 +37,8 @@ export interface WorldOptions {
   readonly ddl: readonly string[]
   /** SQLite: in a file, with a connection of its own for the second instance */
   readonly file: boolean
+  /** SQLite: Node's own driver */
+  readonly node: boolean
   /** hears of every statement of the twin */
   readonly log: ((event: LogEvent) => void) | undefined
 }
@@ -49,30 +57,33 @@ function kyselyOn(
 }
 
 function openSqlite(options: WorldOptions): World {
-  const folder = options.file ? mkdtempSync(join(tmpdir(), 'oracle-')) : undefined
-  const open = (name: string): BetterSqlite.Database => {
-    const database = new BetterSqlite(folder === undefined ? ':memory:' : join(folder, name))
-    database.pragma('foreign_keys = on')
-    if (folder !== undefined) database.pragma('journal_mode = wal')
-    database.pragma('synchronous = off')
-    return database
+  const folder = options.file ? mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'oracle-')) : undefined
+  const schemas = new Map<string, SharedSchema>()
+  const open = (name: string): MemoDatabase => {
+    const path = folder === undefined ? ':memory:' : join(folder, name)
+    const database = options.node ? new NodeSqlite(path) : new BetterSqlite(path)
+    database.exec(
+      `pragma foreign_keys = on; pragma synchronous = off${folder === undefined ? '' : '; pragma journal_mode = wal'}`,
+    )
+    if (!schemas.has(name) || folder === undefined) for (const statement of options.ddl) database.exec(statement)
+    const schema = schemas.get(name) ?? { changes: 0 }
+    schemas.set(name, schema)
+    return memoized(database, folder === undefined ? { changes: 0 } : schema)
   }
   const main = open('main.db')
   const other = folder === undefined ? main : open('main.db')
   const twin = open('twin.db')
   const twinOther = folder === undefined ? twin : open('twin.db')
-  for (const statement of options.ddl) {
-    main.exec(statement)
-    twin.exec(statement)
-  }
-  const on = (database: BetterSqlite.Database, plugins?: readonly KyselyPlugin[]): Kysely<any> =>
+  const on = (database: MemoDatabase, plugins?: readonly KyselyPlugin[]): Kysely<any> =>
     kyselyOn(new SqliteDialect({ database }), options, plugins, database === twin || database === twinOther)
+  const plain = on(main)
   return {
     cached: on(main, options.plugins[0]),
     second: on(other, options.plugins[1]),
-    plain: on(main),
+    plain,
     twin: on(twin),
     twinSecond: on(twinOther),
+    truths: new SqliteTruths(plain, [...new Set([main, other])]),
     dispose: () => {
       for (const database of new Set([main, other, twin, twinOther])) database.close()
       if (folder !== undefined) rmSync(folder, { recursive: true })
@@ -80,9 +91,19 @@ function openSqlite(options: WorldOptions): World {
   }
 }
 
+/** Where files are not written to a disk. */
+const MEMORY = '/dev/shm'
+
 let pglites: Promise<readonly [PGlite, PGlite]> | undefined
 
-const RESET = ['reset all', 'drop schema public cascade', 'create schema public']
+const RESET = [
+  'deallocate all',
+  'reset all',
+  'reset session authorization',
+  'discard temp',
+  'drop schema public cascade',
+  'create schema public',
+]
 
 async function openPglite(options: WorldOptions): Promise<World> {
   // Starting one takes a second: two for the whole process.
@@ -98,12 +119,14 @@ async function openPglite(options: WorldOptions): Promise<World> {
   const [main, twin] = both
   const on = (pglite: PGlite, plugins?: readonly KyselyPlugin[]): Kysely<any> =>
     kyselyOn(new PGliteDialect({ pglite }), options, plugins, pglite === twin)
+  const plain = on(main)
   return {
     cached: on(main, options.plugins[0]),
     second: on(main, options.plugins[1]),
-    plain: on(main),
+    plain,
     twin: on(twin),
     twinSecond: on(twin),
+    truths: new PgliteTruths(plain, main),
     dispose: () => {},
   }
 }

@@ -1,4 +1,4 @@
-import type { Kysely, KyselyPlugin } from 'kysely'
+import type { CompiledQuery, Kysely, KyselyPlugin } from 'kysely'
 
 import type { CacheopsOptions } from '../../ts/index.ts'
 import type { Built } from './read-parts.ts'
@@ -6,14 +6,25 @@ import type { Built } from './read-parts.ts'
 /** What a read came from: `hit`, `joined`, `miss`, or why the cache was not used; undefined if nobody listened. */
 export type Origin = string | undefined
 
+/** What a cache may be told. */
+export type Order =
+  | { readonly kind: 'table'; readonly table: string }
+  | { readonly kind: 'row'; readonly table: string; readonly row: object }
+  | { readonly kind: 'all' }
+  | { readonly kind: 'vary'; readonly value: string | undefined }
+  | { readonly kind: 'switch'; readonly on: boolean }
+
 /** What answers the reads of the instance under test. */
 export interface Engine {
   readonly plugins: readonly [readonly KyselyPlugin[], readonly KyselyPlugin[]]
   read(db: Kysely<any>, query: Built): Promise<unknown>
+  /** what `read` would execute, if it is a compiled query of the instance itself */
+  compile?(query: Built): CompiledQuery | undefined
   /** of the read that ended last */
   origin(): Origin
   /** how the engine sees a query, for a person to read */
   explain(db: Kysely<any>, query: Built): Promise<string>
+  tell?(order: Order, db: Kysely<any>): Promise<void>
   /** something that the engine reports of itself */
   fault?(): string | undefined
   close(): void
@@ -26,6 +37,10 @@ export interface EngineOptions {
   readonly listening: boolean
   /** room for a few results only */
   readonly tiny: boolean
+  /** results depend on a value besides, and caching is switched off and on */
+  readonly varies: boolean
+  /** profiles besides the one for everything */
+  readonly profiles: CacheopsOptions['profiles'] & {}
 }
 
 export type EngineName = 'cacheops' | 'none' | 'never' | 'naive'
@@ -127,14 +142,20 @@ class WriteWatcher implements KyselyPlugin {
   }
 }
 
+/** What the cache says that it does not do. */
+const DECLARED = /a temporary (?:table or view|relation) hides/
+
 let stores = 0
 
-async function makeCacheops({ automatic, listening, tiny }: EngineOptions): Promise<Engine> {
+async function makeCacheops({ automatic, listening, tiny, varies, profiles }: EngineOptions): Promise<Engine> {
   const { cacheopsPlugin } = await import('../../ts/index.ts')
+  let varied: string | undefined
+  let on = true
   const options: CacheopsOptions = {
     // A store of its own: what an earlier database of the same process left must not count.
     store: { type: 'embedded', name: `oracle-${stores++}` },
-    ...(automatic ? { profiles: { '*.*': { ops: 'all' } } } : {}),
+    profiles: { ...profiles, ...(automatic ? { '*.*': { ops: 'all' } } : {}) },
+    ...(varies ? { vary: () => varied ?? 'none', enabled: () => on } : {}),
     ...(tiny ? { maxBytes: 16_384, maxEntryBytes: 4096 } : {}),
   }
   const both = [cacheopsPlugin(options), cacheopsPlugin(options)] as const
@@ -146,9 +167,10 @@ async function makeCacheops({ automatic, listening, tiny }: EngineOptions): Prom
   }
   const faults: string[] = []
   for (const each of both)
-    each.on('error', ({ error, during }) =>
-      faults.push(`${during}: ${error.message}, ${String((error.cause as Error | undefined)?.stack)}`),
-    )
+    each.on('error', ({ error, during }) => {
+      const fault = `${during}: ${error.message}, ${String((error.cause as Error | undefined)?.stack)}`
+      if (!DECLARED.test(fault)) faults.push(fault)
+    })
   return {
     plugins: [[both[0]], [both[1]]],
     read: async (db, query) => {
@@ -156,7 +178,24 @@ async function makeCacheops({ automatic, listening, tiny }: EngineOptions): Prom
       if (automatic) return executeBuilt(db, query)
       return 'raw' in query ? both[0].run(db, query.raw) : query.builder.cache().execute()
     },
+    compile: (query) =>
+      'raw' in query ? undefined : automatic ? query.builder.compile() : query.builder.cache().compile(),
     origin: () => origin,
+    tell: async (order, db) => {
+      if (order.kind === 'vary') varied = order.value
+      else if (order.kind === 'switch') on = order.on
+      else if (order.kind === 'all') await both[0].invalidateAll({ db })
+      else {
+        const told =
+          order.kind === 'table'
+            ? both[0].invalidateTable(order.table, { db })
+            : both[0].invalidateRow(order.table, order.row, { db })
+        // The table may be gone, or have lost a column.
+        await told.catch((error: { code?: string }) => {
+          if (error.code?.startsWith('CACHEOPS_') !== true) throw error
+        })
+      }
+    },
     fault: () => faults.shift(),
     explain: async (db, query) => {
       try {

@@ -1,3 +1,5 @@
+import type { CompiledQuery } from 'kysely'
+
 /** Something that must not happen, and where. */
 export interface Failure {
   readonly kind: 'stale' | 'wrong'
@@ -7,6 +9,8 @@ export interface Failure {
   /** position in the pool; undefined: the result of a write */
   readonly read: number | undefined
   readonly details: string
+  /** the read */
+  readonly query?: CompiledQuery
 }
 
 /** Ends an epoch, through whatever transactions are open. */

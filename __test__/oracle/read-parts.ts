@@ -3,7 +3,7 @@ import type { Kysely, RawBuilder, SelectQueryBuilder } from 'kysely'
 import { conditionOver, pathOf } from './conditions.ts'
 import type { Item } from './conditions.ts'
 import type { Random } from './random.ts'
-import type { Column, Schema, Source } from './schema.ts'
+import type { Column, Schema, Source } from './tables.ts'
 
 export type Select = SelectQueryBuilder<any, any, any>
 

@@ -6,8 +6,9 @@ import type { Random } from './random.ts'
 import { specialTexts } from './special.ts'
 import { ReadParts } from './read-parts.ts'
 import type { Read, Select } from './read-parts.ts'
-import { quoted } from './schema.ts'
-import type { Column, Schema } from './schema.ts'
+import { quoted } from './tables.ts'
+import type { Column, Schema } from './tables.ts'
+import { SubqueryReads } from './subquery-reads.ts'
 import { literalOf, valueOf } from './values.ts'
 
 type Make = (maker: ReadMaker) => Read
@@ -47,6 +48,18 @@ export function makeReads(random: Random, schema: Schema, count: number, automat
     // With `.cache()` the user vouches for a function; left to itself the cache must not trust it.
     [automatic && functions.reading.length > 0 ? 2 : 0, (m) => m.call(functions.reading)],
   ]
+  const sub = new SubqueryReads(random, schema)
+  kinds.push(
+    [6, () => sub.anywhere()],
+    [4, () => sub.json()],
+    [3, () => sub.rightJoin()],
+    [3, () => sub.rowIn()],
+    [3, () => sub.sets()],
+    [3, () => sub.ctes()],
+    [2, () => sub.windows()],
+    [pglite ? 6 : 0, () => sub.postgres()],
+    [2, () => sub.stranger()],
+  )
   return Array.from({ length: count }, () => random.weighted(kinds)(maker))
 }
 
@@ -218,8 +231,9 @@ class ReadMaker extends ReadParts {
     const { inner, where } = this.correlated(outer)
     const [own, columns] = [this.where([outer]), this.columns(outer)]
     const counts = this.random.chance(0.6)
-    const column = this.random.pick(
+    const [column] = this.random.sample(
       inner.source.columns.filter(({ exact, kind }) => exact && kind !== 'bool' && kind !== 'uuid' && kind !== 'array'),
+      1,
     )
     return this.read('scalar select', (db) =>
       columns(own(db.selectFrom(this.from(outer)))).select(({ fn }: any) =>

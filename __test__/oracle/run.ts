@@ -1,19 +1,28 @@
 /**
  * Random reads, writes and transactions: whatever the cache answers is compared with the database.
  *
- *     node __test__/oracle/run.ts --db both --steps 2000 --seed 1
+ *     npm run oracle -- --db both --steps 2000 --seed 1
  *
- * Ends with one line of figures, and with 1 if anything was stale or wrong. A failure prints a command that repeats it.
+ * Ends with one line of figures for each database, and with 1 if anything was stale or wrong, 2 if the arguments make no sense. A failure prints
+ * a command that repeats it and, where plain statements show it, a program that stands alone.
  */
 
 import { appendFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 
+import type { CompiledQuery } from 'kysely'
+
+import { parseArguments, USAGE, UsageError } from './arguments.ts'
+import type { Arguments } from './arguments.ts'
+import { Coverage } from './coverage.ts'
 import { closeDatabases } from './databases.ts'
 import type { EngineName } from './engines.ts'
-import { allOf, makeEpoch, noFigures, runEpoch } from './epoch.ts'
-import type { Epoch, EpochSpec, Figures, Selection } from './epoch.ts'
+import { runEpoch } from './epoch-run.ts'
+import { allOf, makeEpoch } from './epoch.ts'
+import type { Epoch, EpochSpec, Selection } from './epoch.ts'
 import type { Failure } from './failure.ts'
+import { noFigures } from './figures.ts'
+import type { Figures } from './figures.ts'
+import { scriptOf } from './script.ts'
 import { shrink } from './shrink.ts'
 import type { Dialect } from './values.ts'
 
@@ -34,6 +43,7 @@ export interface OracleOptions {
   readonly shrinking?: number
   /** steps whose labels match are left out */
   readonly skip?: RegExp
+  readonly coverage?: Coverage
   readonly progress?: (epoch: number, figures: Figures, milliseconds: number) => void
   readonly report?: (text: string) => void
 }
@@ -63,7 +73,7 @@ export async function runOracle(options: OracleOptions): Promise<Figures> {
     const epoch = makeEpoch(specOf(options, number))
     const before = figures.steps
     const start = performance.now()
-    const failure = await runEpoch(epoch, allOf(epoch), figures)
+    const failure = await runEpoch(epoch, allOf(epoch), figures, undefined, options.coverage)
     options.progress?.(number, figures, performance.now() - start)
     // An epoch that fails at once counts as well, or a run might never end.
     if (figures.steps === before) figures.steps++
@@ -84,14 +94,18 @@ async function describe(
 ): Promise<string> {
   const { dialect, seed } = options
   const lines: string[] = []
+  const statements: CompiledQuery[] = []
   await runEpoch(
     { ...epoch, spec: { ...epoch.spec, sample: epoch.reads.length } },
     small.selection,
     noFigures(),
-    (line) => lines.push(line),
+    (line, statement) => {
+      lines.push(line)
+      if (statement !== undefined) statements.push(statement)
+    },
   ).catch((error: unknown) => lines.push(String(error)))
   const command = [
-    'node __test__/oracle/run.ts',
+    'npm run oracle --',
     `--db ${dialect} --seed ${seed} --first ${number}`,
     `--only ${small.selection.steps.join(',')} --reads-only ${small.selection.reads.join(',')}`,
     options.epoch === undefined ? '' : `--epoch ${options.epoch}`,
@@ -104,61 +118,79 @@ async function describe(
     small.failure.details,
     `last step: ${epoch.steps[small.failure.step]?.label ?? 'none'}`,
     ...lines,
+    ...alone(options, epoch, small, statements),
     '',
   ].join('\n')
+}
+
+/** Reports of the cache about the random statements themselves: hundreds, and nobody's business. */
+export function silenceWarnings(): void {
+  const emit = process.emitWarning.bind(process)
+  process.emitWarning = ((warning: string | Error, ...rest: any[]) => {
+    if (rest[0] !== 'CacheopsWarning' && rest[0]?.type !== 'CacheopsWarning') emit(warning, ...rest)
+  }) as typeof process.emitWarning
+}
+
+/** The case as a program, where plain statements show it. */
+function alone(
+  { dialect, engine = 'cacheops' }: OracleOptions,
+  epoch: Epoch,
+  { failure }: { failure: Failure },
+  statements: readonly CompiledQuery[],
+): string[] {
+  if (failure.query === undefined || engine !== 'cacheops') return []
+  const { text, fails } = scriptOf({
+    dialect,
+    ddl: epoch.schema.ddl,
+    statements: statements.filter(({ sql }) => sql !== failure.query!.sql),
+    read: failure.query,
+    ordered: epoch.reads[failure.read!]!.ordered,
+  })
+  return fails ? ['---- alone:', text] : ['(plain statements alone do not show it: use the command)']
 }
 
 export function figuresLine(name: string, figures: Figures, seconds: number): string {
   const { steps, compared, hits, stale, wrong, dropped, unchanged, kept, inside, insideHits, writes } = figures
   const precision = unchanged === 0 ? '-' : `${((100 * kept) / unchanged).toFixed(1)}%`
   return (
-    `${name}: steps ${steps}, compared ${compared}, hits ${hits}, in transactions ${inside} (hits ${insideHits}), write results ${writes}, ` +
-    `stale ${stale}, wrong ${wrong}, dropped ${dropped}, kept ${kept} of ${unchanged} unchanged (${precision}), ${Math.round(steps / seconds)} steps/s`
+    `${name}: steps ${steps}, compared ${compared}, hits ${hits}, stale ${stale}, wrong ${wrong}, precision ${precision} (kept ${kept} of ${unchanged} unchanged, ` +
+    `dropped ${dropped}), in transactions ${inside} (hits ${insideHits}), write results ${writes}, ${Math.round(steps / seconds)} steps/s`
   )
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      db: { type: 'string', default: 'both' },
-      seed: { type: 'string', default: '1' },
-      steps: { type: 'string', default: '1000' },
-      epoch: { type: 'string' },
-      reads: { type: 'string' },
-      sample: { type: 'string' },
-      engine: { type: 'string' },
-      failures: { type: 'string' },
-      shrinking: { type: 'string' },
-      first: { type: 'string' },
-      only: { type: 'string' },
-      'reads-only': { type: 'string' },
-      skip: { type: 'string' },
-      log: { type: 'string' },
-      progress: { type: 'boolean', default: false },
-      reasons: { type: 'boolean', default: false },
-      trace: { type: 'boolean', default: false },
-    },
-  })
-  const number = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text))
-  const dialects: Dialect[] = values.db === 'both' ? ['sqlite', 'pglite'] : [values.db as Dialect]
+  let args: Arguments
+  try {
+    args = parseArguments(process.argv.slice(2))
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    console.error(`${error.message}\n\n${USAGE}`)
+    process.exitCode = 2
+    return
+  }
+  silenceWarnings()
+  if (args.clients !== undefined) {
+    const { concurrentMain } = await import('./concurrent.ts')
+    for (const db of args.dialects)
+      await concurrentMain({ clients: String(args.clients), db, seed: String(args.seed), steps: String(args.steps) })
+    return
+  }
   let failed = false
-  for (const dialect of dialects) {
+  for (const dialect of args.dialects) {
     const report = (text: string): void => {
       console.log(text)
-      if (values.log !== undefined) appendFileSync(values.log, `${text}\n`)
+      if (args.log !== undefined) appendFileSync(args.log, `${text}\n`)
     }
+    const coverage = args.coverage ? new Coverage() : undefined
     const options: OracleOptions = {
       dialect,
-      seed: Number(values.seed),
-      steps: Number(values.steps),
-      ...Object.fromEntries(
-        (['epoch', 'reads', 'sample', 'failures', 'shrinking'] as const).flatMap((name) =>
-          values[name] === undefined ? [] : [[name, number(values[name])]],
-        ),
-      ),
-      ...(values.engine === undefined ? {} : { engine: values.engine as EngineName }),
-      ...(values.skip === undefined ? {} : { skip: new RegExp(values.skip) }),
-      ...(values.progress
+      seed: args.seed,
+      steps: args.steps,
+      ...args.numbers,
+      ...(args.engine === undefined ? {} : { engine: args.engine }),
+      ...(args.skip === undefined ? {} : { skip: args.skip }),
+      ...(coverage === undefined ? {} : { coverage }),
+      ...(args.progress
         ? {
             progress: (epoch, { steps }, milliseconds) =>
               console.error(`epoch ${epoch}: ${steps} steps so far, ${Math.round(milliseconds)} ms`),
@@ -167,10 +199,10 @@ async function main(): Promise<void> {
       report,
     }
     const start = performance.now()
-    const figures =
-      values.first === undefined ? await runOracle(options) : await runOne(options, Number(values.first), values)
-    console.log(figuresLine(dialect, figures, (performance.now() - start) / 1000))
-    if (values.reasons) console.log(Object.fromEntries([...figures.reasons].sort(([, a], [, b]) => b - a)))
+    const figures = args.first === undefined ? await runOracle(options) : await runOne(options, args.first, args)
+    if (coverage !== undefined) console.log(coverage.table())
+    if (args.reasons) console.log(Object.fromEntries([...figures.reasons].sort(([, a], [, b]) => b - a)))
+    report(figuresLine(dialect, figures, (performance.now() - start) / 1000))
     if (figures.stale + figures.wrong > 0) failed = true
   }
   await closeDatabases()
@@ -178,22 +210,15 @@ async function main(): Promise<void> {
 }
 
 /** One epoch, or a part of one, with everything that happens in it. */
-async function runOne(
-  options: OracleOptions,
-  number: number,
-  values: { only?: string | undefined; 'reads-only'?: string | undefined; trace: boolean },
-): Promise<Figures> {
-  const epoch = makeEpoch({ ...specOf(options, number), ...(values.only === undefined ? {} : { sample: Infinity }) })
-  const list = (text: string | undefined, all: readonly number[]): readonly number[] =>
-    text === undefined ? all : text === '' ? [] : text.split(',').map(Number)
+async function runOne(options: OracleOptions, number: number, { only, readsOnly, trace }: Arguments): Promise<Figures> {
+  const epoch = makeEpoch({ ...specOf(options, number), ...(only === undefined ? {} : { sample: Infinity }) })
   const all = allOf(epoch)
   const figures = noFigures()
-  const selection = { steps: list(values.only, all.steps), reads: list(values['reads-only'], all.reads) }
   const failure = await runEpoch(
     epoch,
-    selection,
+    { steps: only ?? all.steps, reads: readsOnly ?? all.reads },
     figures,
-    values.trace || values.only !== undefined ? (line) => console.log(line) : undefined,
+    trace || only !== undefined ? (line) => console.log(line) : undefined,
   )
   if (failure !== undefined)
     options.report?.(`==== ${failure.kind.toUpperCase()}: ${failure.what}, step ${failure.step}\n${failure.details}`)

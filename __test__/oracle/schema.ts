@@ -1,47 +1,10 @@
+import { addForeignKeys } from './foreign-keys.ts'
 import type { Random } from './random.ts'
+import { quoted, STRICT } from './tables.ts'
+import type { Column, ForeignKey, Schema, Source, Table } from './tables.ts'
+import { makeTriggers } from './triggers.ts'
 import { kindOf, kindsOf, literalOf } from './values.ts'
 import type { Dialect, Kind } from './values.ts'
-
-export interface Column {
-  readonly name: string
-  readonly kind: Kind
-  readonly nullable: boolean
-  /** an INSERT may name it */
-  readonly writable: boolean
-  /** see `KindOf` */
-  readonly exact: boolean
-}
-
-export interface Source {
-  readonly name: string
-  readonly columns: readonly Column[]
-  /** columns that tell a row from all others, never null; empty for some views */
-  readonly key: readonly Column[]
-}
-
-export interface Table extends Source {
-  /** unique besides the key */
-  readonly unique: readonly Column[]
-  readonly foreign: readonly { readonly column: Column; readonly parent: Table; readonly references: Column }[]
-  /** the key is given by the database if it is left out */
-  readonly serial: boolean
-}
-
-export interface Schema {
-  readonly dialect: Dialect
-  /** in this order, each a statement of its own */
-  readonly ddl: readonly string[]
-  readonly tables: readonly Table[]
-  readonly views: readonly (Source & { readonly writable: boolean; readonly materialized: boolean })[]
-  /** PostgreSQL functions, callable with one integer */
-  readonly functions: {
-    readonly writing: readonly string[]
-    readonly immutable: readonly string[]
-    readonly reading: readonly string[]
-  }
-  /** names that plugins may rewrite */
-  readonly plain: boolean
-}
 
 const TABLE_NAMES = ['Tbl A', 'order', 'déjà', 'b_items', 'C', 'stock', 'Main']
 const PLAIN_TABLE_NAMES = ['alpha', 'b_items', 'cargo', 'day_log', 'echo']
@@ -59,10 +22,6 @@ const PLAIN_COLUMN_NAMES = [
   'place',
   'mark',
 ]
-
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
 
 /** A random schema; `plain`: lower-case names that survive CamelCasePlugin. */
 export function makeSchema(random: Random, dialect: Dialect, plain: boolean): Schema {
@@ -91,15 +50,29 @@ class SchemaMaker {
         `create collation "folding" (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`,
         `create type "mood" as enum ('x', 'y')`,
         `create domain "small" as integer check (value < 100)`,
+        'drop schema if exists "alt" cascade',
+        'create schema "alt"',
+        'do $$ begin create role "oracle_reader"; exception when duplicate_object then null; end $$',
       )
     }
-    const names = random.sample(this.#plain ? PLAIN_TABLE_NAMES : TABLE_NAMES, random.between(2, 4))
+    const names = random.sample(this.#plain ? PLAIN_TABLE_NAMES : TABLE_NAMES, random.between(2, 5))
     for (const name of names) this.#table(name)
-    if (this.#dialect === 'pglite' && random.chance(0.15)) this.#partitioned()
+    if (this.#dialect === 'pglite' && random.chance(0.3)) this.#partitioned()
     if (random.chance(0.6)) this.#log()
-    for (let i = random.below(3); i > 0; i--) this.#view()
-    if (this.#dialect === 'pglite') this.#makeFunctions()
-    if (random.chance(0.5)) for (let i = random.between(1, 2); i > 0; i--) this.#trigger()
+    for (let i = random.below(4); i > 0; i--) this.#view()
+    if (this.#dialect === 'pglite') {
+      this.#makeFunctions()
+      // A second table of a name, for whoever changes the search path, and somebody who may see the first one only.
+      const first = quoted(this.#tables[0]!.name)
+      this.#ddl.push(
+        `create table "alt".${first} (like public.${first} including all)`,
+        'grant usage on schema public, "alt" to "oracle_reader"',
+        `grant select on public.${first} to "oracle_reader"`,
+      )
+    }
+    if (random.chance(0.55))
+      for (let i = random.between(1, 3); i > 0; i--)
+        this.#ddl.push(...makeTriggers(random, this.#dialect, this.#tables, this.#views, `tr${i}`))
     return {
       dialect: this.#dialect,
       ddl: this.#ddl,
@@ -107,6 +80,7 @@ class SchemaMaker {
       views: this.#views,
       functions: this.#functions,
       plain: this.#plain,
+      settings: random.chance(0.1),
     }
   }
 
@@ -116,8 +90,8 @@ class SchemaMaker {
     const form = random.weighted<'serial' | 'int' | 'text' | 'composite'>([
       [5, 'serial'],
       [2, 'int'],
-      [1, 'text'],
-      [1, 'composite'],
+      [2, 'text'],
+      [2, 'composite'],
     ])
     const columns: Column[] = []
     const definitions: string[] = []
@@ -132,12 +106,12 @@ class SchemaMaker {
       keyColumn('k2', random.chance(0.5) ? 'int' : 'text')
       for (const each of key) definitions.push(`${quoted(each.name)} ${kindOf(this.#dialect, each.kind).type} not null`)
       definitions.push('primary key ("k1", "k2")')
-      if (sqlite && random.chance(0.4)) tail = ' WITHOUT ROWID'
+      if (sqlite && random.chance(0.5)) tail = ' WITHOUT ROWID'
     } else {
       keyColumn('id', form === 'text' ? 'text' : 'int')
       if (form === 'text') {
         definitions.push('"id" text not null primary key')
-        if (sqlite && random.chance(0.4)) tail = ' WITHOUT ROWID'
+        if (sqlite && random.chance(0.5)) tail = ' WITHOUT ROWID'
       } else if (form === 'int') definitions.push(sqlite ? '"id" INT NOT NULL PRIMARY KEY' : '"id" integer primary key')
       else {
         definitions.push(
@@ -147,7 +121,9 @@ class SchemaMaker {
         )
       }
     }
-    const kinds = Object.keys(kindsOf(this.#dialect)) as Kind[]
+    const strict = sqlite && random.chance(0.15)
+    const kinds = (Object.keys(kindsOf(this.#dialect)) as Kind[]).filter((kind) => !strict || STRICT.has(kind))
+    if (strict) tail = tail === '' ? ' STRICT' : `${tail}, STRICT`
     const names = random.sample(this.#plain ? PLAIN_COLUMN_NAMES : COLUMN_NAMES, random.between(3, 7))
     const unique: Column[] = []
     for (const [index, column] of names.entries()) {
@@ -161,7 +137,7 @@ class SchemaMaker {
       if (isUnique) unique.push(made)
       const check = kind === 'int' && random.chance(0.1) ? ` check (${quoted(column)} < 4)` : ''
       definitions.push(
-        `${quoted(column)} ${type}${nullable ? '' : ' not null'}${given === undefined ? '' : ` default ${given}`}${isUnique ? ' unique' : ''}${check}`,
+        `${quoted(column)} ${strict && kind === 'any' ? 'ANY' : type}${nullable ? '' : ' not null'}${given === undefined ? '' : ` default ${given}`}${isUnique ? ' unique' : ''}${check}`,
       )
     }
     if (random.chance(0.25)) {
@@ -172,60 +148,46 @@ class SchemaMaker {
       columns.push(own)
       definitions.push(`"gen" ${kindOf(this.#dialect, from.kind).type} generated always as (${expression}) ${stored}`)
     }
-    const foreign: { column: Column; parent: Table; references: Column }[] = []
-    const table: Table = { name, columns, key, unique, foreign, serial: form === 'serial' }
-    const candidates = [
-      ...this.#tables.filter((each) => each.key.length === 1),
-      ...(key.length === 1 && random.chance(0.2) ? [table] : []),
-    ]
-    for (
-      let i =
-        candidates.length > 0
-          ? random.weighted([
-              [3, 1],
-              [1, 2],
-              [1, 0],
-            ])
-          : 0;
-      i > 0;
-      i--
-    ) {
-      const parent = random.pick(candidates)
-      const targets = [parent.key[0]!, ...parent.unique.filter(({ exact }) => exact)]
-      const references = random.chance(0.75) ? targets[0]! : random.pick(targets)
-      const notNull = random.chance(0.15)
-      const column: Column = {
-        name: `fk_${foreign.length}`,
-        kind: references.kind,
-        nullable: !notNull,
-        writable: true,
-        exact: references.exact,
-      }
-      columns.push(column)
-      const action = (): string =>
-        random.pick(['cascade', 'cascade', 'set null', 'set default', 'restrict', 'no action'])
-      const given = random.chance(0.4)
-        ? literalOf(this.#dialect, random.pick(kindOf(this.#dialect, references.kind).usual))
-        : undefined
-      // SQLite forgets to take a deferred violation back when an immediate one ends the statement, with or without RETURNING.
-      const deferred =
-        random.chance(0.1) && (this.#dialect === 'pglite' || foreign.length === 0)
-          ? ' deferrable initially deferred'
-          : ''
-      const only = this.#dialect === 'sqlite' && deferred !== ''
-      definitions.push(
-        `"${column.name}" ${kindOf(this.#dialect, references.kind).type}${notNull ? ' not null' : ''}${given === undefined ? '' : ` default ${given}`} ` +
-          `references ${quoted(parent.name)}(${quoted(references.name)}) on delete ${action()} on update ${action()}${deferred}`,
-      )
-      foreign.push({ column, parent, references })
-      if (only) break
+    const foreign: ForeignKey[] = []
+    const table: Table = {
+      name,
+      columns,
+      key,
+      unique,
+      foreign,
+      serial: form === 'serial',
+      without: tail.includes('WITHOUT'),
+      strict,
+      targets: [],
     }
+    definitions.push(...addForeignKeys(random, this.#dialect, table, this.#tables))
     // A table constraint stands behind all columns.
-    definitions.sort((a, b) => Number(a.startsWith('primary')) - Number(b.startsWith('primary')))
+    const constrains = (text: string): number => Number(/^(?:primary|foreign)/.test(text))
+    definitions.sort((a, b) => constrains(a) - constrains(b))
     this.#tables.push(table)
     this.#ddl.push(`create table ${quoted(name)} (${definitions.join(', ')})${tail}`)
     if (random.chance(0.3))
       this.#ddl.push(`create index ${quoted(`ix_${name}`)} on ${quoted(name)} (${quoted(columns[1]!.name)})`)
+    this.#uniqueIndexes(table, table.targets!)
+  }
+
+  /** Partial indexes and indexes of expressions, which an upsert can aim at. */
+  #uniqueIndexes(table: Table, targets: string[]): void {
+    const random = this.#random
+    const int = table.columns.find(({ kind, name }) => kind === 'int' && !table.key.some((each) => each.name === name))
+    const text = table.columns.find(
+      ({ kind, name }) => kind === 'text' && !table.key.some((each) => each.name === name),
+    )
+    const on = quoted(table.name)
+    if (int !== undefined && random.chance(0.15)) {
+      const where = `${quoted(int.name)} ${random.pick(['> 1', 'is not null', '= 2'])}`
+      this.#ddl.push(`create unique index ${quoted(`px_${table.name}`)} on ${on} (${quoted(int.name)}) where ${where}`)
+      targets.push(`(${quoted(int.name)}) where ${where}`)
+    }
+    if (text !== undefined && random.chance(0.15)) {
+      this.#ddl.push(`create unique index ${quoted(`ex_${table.name}`)} on ${on} (lower(${quoted(text.name)}))`)
+      targets.push(`(lower(${quoted(text.name)}))`)
+    }
   }
 
   #partitioned(): void {
@@ -273,9 +235,9 @@ class SchemaMaker {
 
   #view(): void {
     const random = this.#random
-    const base = random.pick([...this.#tables, ...this.#views.filter(({ materialized }) => !materialized)])
+    const base = random.pick<Source>(this.#views.length > 0 && random.chance(0.4) ? this.#views : this.#tables)
     const name = `v${this.#views.length}`
-    const materialized = this.#dialect === 'pglite' && random.chance(0.1)
+    const materialized = this.#dialect === 'pglite' && random.chance(0.15)
     const create = materialized ? 'create materialized view' : 'create view'
     const int = base.columns.find(({ kind }) => kind === 'int') ?? base.columns[0]!
     const others = this.#tables.filter((table) => table.name !== base.name)
@@ -341,118 +303,5 @@ class SchemaMaker {
       this.#ddl.push(`create function "lookup"(k integer) returns integer language sql stable as $$ ${body} $$`)
       this.#functions.reading.push('lookup')
     }
-  }
-
-  #trigger(): void {
-    const random = this.#random
-    const table = random.pick(this.#tables.filter(({ name }) => name !== 'parts' && name !== 'log'))
-    const log = this.#tables.find(({ name }) => name === 'log')
-    const other = random.pick(this.#tables)
-    const name = `tr${this.#ddl.length}`
-    if (this.#dialect === 'sqlite') this.#sqliteTrigger(name, table, other, log)
-    else this.#postgresTrigger(name, table, other, log)
-  }
-
-  #own(table: Table, kind: Kind): Column | undefined {
-    const found = table.columns.filter(
-      (each) => each.kind === kind && each.writable && !table.key.includes(each) && !each.name.startsWith('fk_'),
-    )
-    return found.length === 0 ? undefined : this.#random.pick(found)
-  }
-
-  #sqliteTrigger(name: string, table: Table, other: Table, log: Table | undefined): void {
-    const random = this.#random
-    const own = this.#own(table, 'int')
-    const theirs = this.#own(other, 'int')
-    const key = table.key[0]!
-    const bodies: [when: string, body: string][] = []
-    const verb = random.pick(['insert', 'update', 'delete'])
-    const row = verb === 'delete' ? 'old' : 'new'
-    const when = `${verb}${verb === 'update' && own !== undefined && random.chance(0.4) ? ` of ${quoted(own.name)}` : ''}`
-    if (log !== undefined)
-      bodies.push([
-        `after ${when}`,
-        `insert into "log" ("what", "ref") values ('${verb}', ${own === undefined ? 1 : `${row}.${quoted(own.name)}`})`,
-      ])
-    if (theirs !== undefined) {
-      bodies.push([
-        `${random.pick(['after', 'before'])} ${when}`,
-        `update ${quoted(other.name)} set ${quoted(theirs.name)} = 1 where ${quoted(theirs.name)} = ${own === undefined ? 2 : `${row}.${quoted(own.name)}`}`,
-      ])
-      bodies.push([`after ${when}`, `delete from ${quoted(other.name)} where ${quoted(theirs.name)} = 3`])
-    }
-    if (own !== undefined && table.key.length === 1) {
-      bodies.push([
-        `after ${verb === 'delete' ? 'insert' : when}`,
-        `update ${quoted(table.name)} set ${quoted(own.name)} = 2 where ${quoted(key.name)} = new.${quoted(key.name)}`,
-      ])
-      bodies.push([`before update`, `select raise(abort, 'not three') where new.${quoted(own.name)} = 3`])
-      bodies.push([`before ${verb}`, `select raise(ignore) where ${row}.${quoted(own.name)} = 3`])
-    }
-    if (bodies.length === 0) return
-    const [at, body] = random.pick(bodies)
-    const condition =
-      own !== undefined && random.chance(0.2)
-        ? ` when ${at.endsWith('delete') ? 'old' : 'new'}.${quoted(own.name)} <> 0`
-        : ''
-    this.#ddl.push(`create trigger "${name}" ${at} on ${quoted(table.name)}${condition} begin ${body}; end`)
-  }
-
-  #postgresTrigger(name: string, table: Table, other: Table, log: Table | undefined): void {
-    const random = this.#random
-    const [own, text] = [this.#own(table, 'int'), this.#own(table, 'text')]
-    const theirs = this.#own(other, 'int')
-    const key = table.key[0] ?? table.columns[0]!
-    const bodies: [when: string, body: string][] = []
-    const before = random.pick(['before insert or update', 'before insert', 'before update'])
-    const events = random.pick(['insert', 'update', 'delete', 'insert or update', 'insert or update or delete'])
-    if (text !== undefined)
-      bodies.push([before, `new.${quoted(text.name)} := upper(new.${quoted(text.name)}); return new;`])
-    if (own !== undefined) {
-      bodies.push([before, `new.${quoted(own.name)} := coalesce(new.${quoted(own.name)}, 0); return new;`])
-      bodies.push([before, `if new.${quoted(own.name)} = 3 then return null; end if; return new;`])
-      bodies.push([
-        before,
-        `if new.${quoted(own.name)} = 3 then raise exception 'not three' using errcode = '22000'; end if; return new;`,
-      ])
-      bodies.push([
-        `after update`,
-        `if pg_trigger_depth() < 2 then update ${quoted(table.name)} set ${quoted(own.name)} = 2 where ${quoted(key.name)} = new.${quoted(key.name)}; end if; return null;`,
-      ])
-    }
-    if (log !== undefined) {
-      bodies.push([`after ${events}`, `insert into "log" ("what", "ref") values (tg_op, 1); return null;`])
-      bodies.push([
-        `after ${events}`,
-        `execute 'insert into "log" ("what", "ref") values (''dynamic'', 2)'; return null;`,
-      ])
-    }
-    if (theirs !== undefined) {
-      bodies.push([
-        `after ${events}`,
-        `if pg_trigger_depth() < 2 then update ${quoted(other.name)} set ${quoted(theirs.name)} = 1 where ${quoted(theirs.name)} = 2; end if; return null;`,
-      ])
-      bodies.push([
-        'before delete',
-        `if pg_trigger_depth() < 2 then delete from ${quoted(other.name)} where ${quoted(theirs.name)} = 3; end if; return old;`,
-      ])
-    }
-    if (random.chance(0.1)) {
-      this.#ddl.push(
-        `create trigger "${name}" before update on ${quoted(table.name)} for each row execute function suppress_redundant_updates_trigger()`,
-      )
-      return
-    }
-    if (bodies.length === 0) return
-    const [at, body] = random.pick(bodies)
-    const level = at.startsWith('after') && !/\b(?:new|old)\./.test(body) && random.chance(0.3) ? 'statement' : 'row'
-    const condition =
-      at === 'before update' && own !== undefined && random.chance(0.3)
-        ? ` when (new.${quoted(own.name)} is distinct from old.${quoted(own.name)})`
-        : ''
-    this.#ddl.push(
-      `create function "${name}_f"() returns trigger language plpgsql as $$ begin ${body} end $$`,
-      `create trigger "${name}" ${at} on ${quoted(table.name)} for each ${level}${condition} execute function "${name}_f"()`,
-    )
   }
 }

@@ -1,6 +1,8 @@
-import { allOf, noFigures, runEpoch } from './epoch.ts'
+import { runEpoch } from './epoch-run.ts'
+import { allOf } from './epoch.ts'
 import type { Epoch, Selection } from './epoch.ts'
 import type { Failure } from './failure.ts'
+import { noFigures } from './figures.ts'
 
 /**
  * Leaves out steps and reads for as long as something of the same kind goes wrong.

@@ -1,5 +1,5 @@
-import { quoted } from './schema.ts'
-import type { Column, Source } from './schema.ts'
+import { quoted } from './tables.ts'
+import type { Column, Source } from './tables.ts'
 import type { Dialect } from './values.ts'
 
 /** Whole rows, system columns, row numbers, locks: texts about a table called `t`. */

@@ -1,52 +1,18 @@
 import { sql } from 'kysely'
 import type { ControlledTransaction, Kysely, Transaction } from 'kysely'
 
-import { answerOf, canonical, errorAnswer } from './compare.ts'
-import { makeDdl } from './ddl.ts'
-import { Failed } from './failure.ts'
+import { DdlMaker } from './ddl.ts'
 import type { Random } from './random.ts'
-import type { Schema } from './schema.ts'
+import { note } from './stage.ts'
+import type { Stage, Step } from './stage.ts'
+import type { Schema } from './tables.ts'
 import type { Write } from './write-parts.ts'
+import { SessionSteps } from './session-steps.ts'
 import { WriteMaker } from './writes.ts'
 
-/** Where a step runs: on the database with the cache, or on its twin. */
-export interface Stage {
-  readonly db: Kysely<any>
-  /** another Kysely instance on the same database; on the twin the same one */
-  readonly second: Kysely<any>
-  /** What the caller got of each statement, as texts. */
-  readonly outcomes: string[]
-  /** Compares some reads on a connection that is in use. */
-  inside(db: Kysely<any>): Promise<void>
-  /** Compares some reads while a transaction is open that was begun by raw statements. */
-  between(): Promise<void>
-  /** Starts reads without waiting for them. */
-  concurrently(): readonly Promise<unknown>[]
-}
-
-export interface Step {
-  readonly label: string
-  run(stage: Stage): Promise<void>
-}
-
-export function makeSteps(random: Random, schema: Schema, count: number): Step[] {
-  const maker = new StepMaker(random, schema)
+export function makeSteps(random: Random, schema: Schema, count: number, named: readonly string[] = []): Step[] {
+  const maker = new StepMaker(random, schema, named)
   return Array.from({ length: count }, () => maker.step())
-}
-
-/** Executes a statement and notes what the caller gets. */
-async function note(stage: Stage, label: string, run: () => Promise<unknown>): Promise<boolean> {
-  try {
-    const result = await run()
-    stage.outcomes.push(
-      `${label}: ${typeof result === 'object' && result !== null ? answerOf(result, true).text : canonical(result)}`,
-    )
-    return true
-  } catch (error) {
-    if (error instanceof Failed) throw error
-    stage.outcomes.push(`${label}: ${errorAnswer(error).text}`)
-    return false
-  }
 }
 
 class RolledBack extends Error {}
@@ -55,12 +21,15 @@ class StepMaker {
   readonly #random: Random
   readonly #schema: Schema
   readonly #writes: WriteMaker
-  #made = 0
+  readonly #ddls: DdlMaker
+  readonly #session: SessionSteps
 
-  constructor(random: Random, schema: Schema) {
+  constructor(random: Random, schema: Schema, named: readonly string[]) {
     this.#random = random
     this.#schema = schema
     this.#writes = new WriteMaker(random, schema)
+    this.#ddls = new DdlMaker(random, schema, named)
+    this.#session = new SessionSteps(random, schema, this.#writes)
   }
 
   step(): Step {
@@ -75,8 +44,14 @@ class StepMaker {
       [6, () => this.#controlled()],
       [3, () => this.#rawTransaction()],
       [6, () => this.#concurrent()],
-      [2, () => this.#ddl()],
+      [3, () => this.#ddl()],
       [1, () => this.#ddlInTransaction()],
+      [3, () => this.#session.words()],
+      // After some of these nothing is cached any more on the connection.
+      [this.#schema.settings ? 1 : 0, () => this.#session.setting()],
+      [1, () => this.#session.settingInTransaction()],
+      [1, () => this.#session.shadow()],
+      [3, () => this.#session.told()],
       [sqlite && !this.#chained() ? 1 : 0, () => this.#pragma()],
       [1, () => this.#inert()],
     ])()
@@ -87,7 +62,8 @@ class StepMaker {
   }
 
   #single(): Step {
-    const write = this.#writes.write()
+    const write = this.#random.chance(0.5) ? (this.#writes.owed ?? this.#writes.write()) : this.#writes.write()
+    if (write === this.#writes.owed) this.#writes.owed = undefined
     return {
       label: write.label,
       run: async (stage) => {
@@ -133,10 +109,12 @@ class StepMaker {
     const [commits, readsFirst, pinned] = [random.chance(0.65), random.chance(0.5), random.chance(0.15)]
     const level =
       this.#schema.dialect === 'pglite' && random.chance(0.3)
-        ? random.pick(['repeatable read', 'serializable', 'read committed'])
+        ? random.pick(['repeatable read', 'serializable', 'read committed', 'read uncommitted'] as const)
         : undefined
+    const built = random.chance(0.5)
+    const readOnly = this.#schema.dialect === 'pglite' && random.chance(0.05)
     const body = async (stage: Stage, trx: Transaction<any>): Promise<void> => {
-      if (level !== undefined) await sql`set transaction isolation level ${sql.raw(level)}`.execute(trx)
+      if (level !== undefined && !built) await sql`set transaction isolation level ${sql.raw(level)}`.execute(trx)
       if (readsFirst) await stage.inside(trx)
       for (const write of writes) {
         await note(stage, write.label, () => write.run(trx))
@@ -145,9 +123,14 @@ class StepMaker {
       if (!commits) throw new RolledBack()
     }
     return {
-      label: `transaction ${commits ? 'committed' : 'rolled back'} (${writes.map(({ label }) => label).join(', ')})`,
+      label: `transaction${readOnly ? ' read only' : ''} ${commits ? 'committed' : 'rolled back'} (${writes.map(({ label }) => label).join(', ')})`,
       run: async (stage) => {
-        const run = (db: Kysely<any>): Promise<unknown> => db.transaction().execute((trx) => body(stage, trx))
+        const run = (db: Kysely<any>): Promise<unknown> => {
+          let builder = db.transaction()
+          if (level !== undefined && built) builder = builder.setIsolationLevel(level)
+          if (readOnly) builder = builder.setAccessMode('read only')
+          return builder.execute((trx) => body(stage, trx))
+        }
         await note(stage, 'transaction', () => (pinned ? stage.db.connection().execute(run) : run(stage.db)))
       },
     }
@@ -273,12 +256,8 @@ class StepMaker {
     }
   }
 
-  #statement(): Write {
-    return makeDdl(this.#random, this.#schema, this.#made++)
-  }
-
   #ddl(): Step {
-    const ddl = this.#statement()
+    const ddl = this.#ddls.statement()
     const second = this.#random.chance(0.2)
     return {
       label: second ? 'ddl, second' : 'ddl',
@@ -289,7 +268,7 @@ class StepMaker {
   }
 
   #ddlInTransaction(): Step {
-    const [ddl, write] = [this.#statement(), this.#writes.write()]
+    const [ddl, write] = [this.#ddls.statement(), this.#writes.write()]
     const commits = this.#random.chance(0.5)
     return {
       label: `ddl and ${write.label} in a transaction ${commits ? 'committed' : 'rolled back'}`,

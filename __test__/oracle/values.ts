@@ -26,6 +26,11 @@ export type Kind =
   | 'enum'
   | 'domain'
   | 'any'
+  | 'blob'
+  | 'string'
+  | 'point'
+  | 'bytea'
+  | 'ctext'
 
 interface KindOf {
   /** as a column definition names it */
@@ -39,14 +44,38 @@ interface KindOf {
 
 const UUIDS = ['0b6f1c1e-5a3c-4a57-9a3f-000000000001', '0b6f1c1e-5a3c-4a57-9a3f-00000000000a']
 const TEXTS = ['a', 'A', 'b', '1', 'ß']
-const ODD_TEXTS = ['', 'a ', 'a  ', '1.0', 'Ä', 'ä', '🙂', "it's", 'null', 'true', '\\', '%', 1, -0, 1n]
+// Half of them look like something else; one letter is there composed and decomposed, one text is longer than a page.
+const ODD_TEXTS: unknown[] = [
+  '',
+  'a ',
+  'a  ',
+  ' a',
+  '1.0',
+  '0x1',
+  'Ä',
+  'ä',
+  'SS',
+  'ﬁ',
+  '🙂',
+  "it's",
+  'null',
+  'true',
+  '\\',
+  '%',
+  1,
+  -0,
+  1n,
+  '\u00e9',
+  'e\u0301',
+  'a'.repeat(5000),
+]
 
 const PGLITE: { readonly [kind in Kind]?: KindOf } = {
   int: {
     type: 'integer',
     exact: true,
     usual: [0, 1, 2, 3],
-    odd: ['1', 1n, ' 1', '01', '0x1', '1_0', -0, -1, 2147483647, 1.5],
+    odd: ['1', 1n, ' 1', '01', '0x1', '1_0', '1.0', -0, -1, 2147483647, 2147483648, 1.5, Infinity, NaN, true, ''],
   },
   big: {
     type: 'bigint',
@@ -63,7 +92,7 @@ const PGLITE: { readonly [kind in Kind]?: KindOf } = {
     type: 'numeric',
     exact: false,
     usual: [0, 1, 1.5, '1.0'],
-    odd: ['1', '1.50', '1e2', 100, -0, '-0', 'NaN', '0.1', 0.1, ' 1'],
+    odd: ['1', '1.50', '1e2', 100, -0, '-0', 'NaN', '0.1', 0.1, ' 1', '0x1', Infinity, 1e-7, 1e21, 1n],
   },
   real: {
     type: 'real',
@@ -102,6 +131,13 @@ const PGLITE: { readonly [kind in Kind]?: KindOf } = {
     odd: [{ a: 1 }, '1', '{"a":1.0}', '{ "a" : 1 }', '"a"'],
   },
   array: { type: 'integer[]', exact: true, usual: [[1, 2], [1]], odd: [[], '{1,2}', [2, 1], '{1,NULL}'] },
+  bytea: {
+    type: 'bytea',
+    exact: true,
+    usual: [Buffer.from('a'), Buffer.from('b')],
+    odd: ['\\x61', 'a', Buffer.alloc(0), ''],
+  },
+  ctext: { type: 'text collate "C"', exact: true, usual: TEXTS, odd: ODD_TEXTS },
   enum: { type: '"mood"', exact: true, usual: ['x', 'y'], odd: ['z', 'X'] },
   domain: { type: '"small"', exact: true, usual: [0, 1, 2], odd: ['1', '01', 1000] },
 }
@@ -111,13 +147,22 @@ const SQLITE: { readonly [kind in Kind]?: KindOf } = {
     type: 'INTEGER',
     exact: true,
     usual: [0, 1, 2, 3],
-    odd: ['1', 1n, '1.0', ' 1', '01', '1e0', 'x', -0, -1, 1.5, '', Buffer.from('1')],
+    odd: ['1', 1n, '1.0', ' 1', '1 ', '01', '0x1', '1e0', '1_0', 'x', -0, -1, 1.5, '', Infinity, NaN, Buffer.from('1')],
   },
   big: {
     type: 'BIGINT',
     exact: true,
     usual: [0, 1, 2, 3n],
-    odd: ['1', '9007199254740993', 9007199254740993n, 9007199254740992, -0],
+    odd: [
+      '1',
+      '9007199254740993',
+      9007199254740993n,
+      9007199254740992,
+      2 ** 63,
+      2n ** 63n - 1n,
+      '9223372036854775808',
+      -0,
+    ],
   },
   text: { type: 'TEXT', exact: true, usual: TEXTS, odd: [...ODD_TEXTS, 'a\0b', 'a\0', Buffer.from('a'), 1.5] },
   varchar: { type: 'VARCHAR(6)', exact: true, usual: TEXTS, odd: ODD_TEXTS },
@@ -133,10 +178,34 @@ const SQLITE: { readonly [kind in Kind]?: KindOf } = {
     type: 'NUMERIC',
     exact: false,
     usual: [0, 1, 1.5],
-    odd: ['1', '1.0', '1.50', '1e0', ' 1 ', -0, 0.1, '0.1', 'x', 9007199254740993n, Buffer.from('1')],
+    odd: [
+      '1',
+      '1.0',
+      '1.50',
+      '1e0',
+      ' 1 ',
+      '0x1',
+      -0,
+      0.1,
+      '0.1',
+      'x',
+      Infinity,
+      '1e400',
+      9007199254740993n,
+      Buffer.from('1'),
+    ],
   },
   real: { type: 'REAL', exact: false, usual: [0, 1, 1.5], odd: [-0, '1', '1.5', 0.1, Infinity, NaN, 1n, 'x'] },
   date: { type: 'DATE', exact: true, usual: ['2024-01-01', '2024-02-29'], odd: ['2024-1-1', 20240101, '20240101', ''] },
+  // Names that people invent: the affinities are NONE, NUMERIC and INTEGER.
+  blob: {
+    type: 'BLOB',
+    exact: false,
+    usual: [Buffer.from('a'), 'a', 1],
+    odd: ['A', '1', 1n, 1.5, Buffer.alloc(0), ''],
+  },
+  string: { type: 'STRING', exact: false, usual: [1, 'a', 'b'], odd: ['1', '1.0', '01', ' 1', 'A', 1n, '1e0', 'a '] },
+  point: { type: 'FLOATING POINT', exact: false, usual: [0, 1, 1.5], odd: ['1', '1.0', '1.5', 'x', 1n, -0, '1e0'] },
   any: { type: '', exact: false, usual: [0, 1, 'a', 'A'], odd: ['1', 1n, '1.0', 1.5, '1.5', Buffer.from('a'), ''] },
 }
 

@@ -4,7 +4,7 @@ import type { Kysely } from 'kysely'
 import { conditionOver, keyCondition } from './conditions.ts'
 import type { Item } from './conditions.ts'
 import type { Random } from './random.ts'
-import type { Column, Schema, Source, Table } from './schema.ts'
+import type { Column, Schema, Source, Table } from './tables.ts'
 import { valueOf } from './values.ts'
 
 /** One statement that writes, or fails to. The same on any instance: everything random has been chosen. */

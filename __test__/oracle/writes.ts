@@ -3,17 +3,22 @@ import type { RawBuilder } from 'kysely'
 
 import { conditionOver, keyCondition } from './conditions.ts'
 import type { Item } from './conditions.ts'
-import { quoted } from './schema.ts'
-import type { Column } from './schema.ts'
+import { quoted } from './tables.ts'
+import type { Column } from './tables.ts'
 import { kindsOf, literalOf, operandOf, valueOf } from './values.ts'
 import type { Kind } from './values.ts'
 import { WriteParts } from './write-parts.ts'
 import type { Write } from './write-parts.ts'
+import { RawWrites } from './writes-raw.ts'
 
 /** How many rows are more than the cache looks at one by one. */
 const BULK = 1050
 const BULK_FROM = 1000
 export class WriteMaker extends WriteParts {
+  /** to be made soon */
+  owed: Write | undefined
+  readonly #rare = new RawWrites(this.random, this.schema)
+
   write(): Write {
     const { functions, views, plain } = this.schema
     const pglite = this.pglite
@@ -35,7 +40,8 @@ export class WriteMaker extends WriteParts {
       [pglite ? 1 : 0, () => this.#truncate()],
       [functions.writing.length > 0 ? 3 : 0, () => this.#callWriting()],
       [views.some(({ materialized }) => materialized) ? 3 : 0, () => this.#refresh()],
-      [1, () => this.#bulk()],
+      [12, () => this.#rare.rare()],
+      [0.5, () => this.#bulk()],
       [3, () => this.failing()],
       [plain ? 0 : 2, () => this.#stranger()],
     ])()
@@ -155,11 +161,11 @@ export class WriteMaker extends WriteParts {
     )
     if (table === undefined) return this.#insert()
     const key = quoted(table.key[0]!.name)
-    if (this.random.chance(0.6))
-      return {
-        label: 'bulk delete',
-        run: (db) => sql`delete from ${sql.table(table.name)} where ${sql.raw(key)} >= ${BULK_FROM}`.execute(db),
-      }
+    // Left for long they would make joins of the pool slow.
+    this.owed ??= {
+      label: 'bulk delete',
+      run: (db) => sql`delete from ${sql.table(table.name)} where ${sql.raw(key)} >= ${BULK_FROM}`.execute(db),
+    }
     const [row] = this.rows(table, 1)
     // Values that few rows share, or joins of the pool would take minutes.
     const rows = Array.from({ length: BULK }, (_, index) =>
@@ -169,10 +175,18 @@ export class WriteMaker extends WriteParts {
           .map(({ name, kind, nullable }) => {
             if (table.key.some((each) => each.name === name)) return [name, BULK_FROM + index]
             if (nullable) return [name, null]
-            if (kind === 'text' || kind === 'varchar' || kind === 'fold' || kind === 'trim') return [name, `b${index}`]
+            if (kind === 'text' || kind === 'ctext' || kind === 'varchar' || kind === 'fold' || kind === 'trim')
+              return [name, `b${index}`]
             return [
               name,
-              kind === 'int' || kind === 'big' || kind === 'numeric' || kind === 'real' ? index : row![name],
+              kind === 'int' ||
+              kind === 'big' ||
+              kind === 'numeric' ||
+              kind === 'real' ||
+              kind === 'string' ||
+              kind === 'point'
+                ? index
+                : row![name],
             ]
           }),
       ),
