@@ -567,7 +567,7 @@ test.serial('postgres: what a read-only transaction refuses, it refuses in the w
       await sql`set transaction read only`.execute(trx)
       await trx.updateTable('track').set({ genre_id: 2 }).where('album_id', '=', 1).execute()
     })
-    const { message, code } = (await t.throwsAsync(refused)) as Error & { code?: unknown }
+    const { message, code } = await t.throwsAsync<Error & { code?: unknown }>(refused)
     return { message, code }
   }
   t.deepEqual(await refusal(db), await refusal(plain))
