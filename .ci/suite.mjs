@@ -116,9 +116,28 @@ const clippy = check('clippy', 'cargo', 'clippy', '--workspace', '--all-targets'
 const rustfmt = check('rustfmt', 'cargo', 'fmt', '--all', '--check')
 const oxfmt = check('oxfmt', 'oxfmt', '--check')
 
+/** The oracle for as long as CI has time for; the specs run it for a few hundred steps. */
+function oracle(database, ...args) {
+  return {
+    name: `oracle on ${database}`,
+    async run() {
+      const { code } = await run('node', ['__test__/oracle/run.ts', '--db', database, ...args])
+      return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 }
+    },
+  }
+}
+
+const tests = [rustfmt, oxfmt, addon, dist, typecheck, typeTests, oxlint, clippy, rustTests, rustExamples, ava()]
+const proofs = () => [
+  oracle('sqlite', '--steps', '20000', '--seed', '1'),
+  oracle('pglite', '--steps', '20000', '--seed', '1'),
+  oracle('sqlite', '--steps', '3000', '--seed', '1', '--clients', '4'),
+  mutants(),
+]
+
 /** Steps by the name of their script. */
 export const SUITES = {
-  test: () => [rustfmt, oxfmt, addon, dist, typecheck, typeTests, oxlint, clippy, rustTests, rustExamples, ava()],
+  test: (args) => [...tests, ...(args.includes('--all') ? proofs() : [])],
   'test:quick': (args) => [addon, typecheck, ava(() => (args.length > 0 ? args : quickSpecs()))],
   mutants: (args) => [addon, mutants(args)],
   lint: () => [oxlint, clippy],

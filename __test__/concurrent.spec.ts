@@ -42,7 +42,7 @@ for (const fault of CAUGHT) {
   test.serial(`sqlite: clients at once notice when ${fault}`, async (t) => {
     const undo = FAULTS[fault]()
     try {
-      for (const seed of [1, 5]) {
+      for (const seed of [1, 2]) {
         const [figures] = await run('sqlite', seed, 3000)
         t.is(figures.stale, 1, `seed ${seed}`)
       }

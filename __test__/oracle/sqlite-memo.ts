@@ -24,6 +24,23 @@ export function memoized(database: SqliteDatabase, shared: SharedSchema): MemoDa
   const statements = new Map<string, ReturnType<SqliteDatabase['prepare']>>()
   const changes = database.prepare('select total_changes() as n')
   let seen = 0
+  let failed = 0
+  const noting = <T>(call: () => T): T => {
+    try {
+      return call()
+    } catch (error) {
+      failed++
+      throw error
+    }
+  }
+  // A statement that fails may leave rows behind that total_changes() does not count: an INSERT of several rows in a
+  // transaction, one of which has no integer for its key.
+  const noted = (statement: ReturnType<SqliteDatabase['prepare']>): ReturnType<SqliteDatabase['prepare']> => ({
+    reader: statement.reader,
+    all: (parameters) => noting(() => statement.all(parameters)),
+    run: (parameters) => noting(() => statement.run(parameters)),
+    iterate: (parameters) => statement.iterate(parameters),
+  })
   return {
     prepare: (text) => {
       if (seen !== shared.changes) {
@@ -40,11 +57,11 @@ export function memoized(database: SqliteDatabase, shared: SharedSchema): MemoDa
       const known = statements.get(text)
       if (known !== undefined) return known
       if (statements.size >= MOST) statements.clear()
-      const made = database.prepare(text)
+      const made = noted(database.prepare(text))
       statements.set(text, made)
       return made
     },
     close: () => database.close(),
-    stamp: () => `${(changes.all([]) as [{ n: number | bigint }])[0].n}:${shared.changes}`,
+    stamp: () => `${(changes.all([]) as [{ n: number | bigint }])[0].n}:${shared.changes}:${failed}`,
   }
 }

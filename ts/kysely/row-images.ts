@@ -207,13 +207,16 @@ function isOurs(error: unknown, sqlite: boolean): boolean {
 /** An error speaks of the text that was executed: its query, a position in it that what stands in front has moved, its verb. */
 function tellOfCallersText(error: unknown, plan: ImagePlan, compiled: CompiledQuery): void {
   if (!(error instanceof Error)) return
-  const { position, query, code } = error as { position?: unknown; query?: unknown; code?: unknown }
+  const { position, query, code, length } = error as Error & Record<string, unknown>
   if (query === plan.sql) Object.assign(error, { query: compiled.sql })
   const verb = /^\s*(?:update|delete|insert)/i.exec(compiled.sql)?.[0].trim().toUpperCase()
   if (code === '25006' && plan.counted && verb !== undefined) {
     error.message = error.message.replace('SELECT', verb)
   }
-  if (plan.shift === 0) return
-  if (typeof position === 'string') Object.assign(error, { position: String(Number(position) - plan.shift) })
-  else if (typeof position === 'number') Object.assign(error, { position: position - plan.shift })
+  if (plan.shift === 0 || (typeof position !== 'string' && typeof position !== 'number')) return
+  const own = Number(position) - plan.shift
+  Object.assign(error, { position: typeof position === 'string' ? String(own) : own })
+  // Of the server's message, which has the position in it.
+  if (typeof length === 'number')
+    Object.assign(error, { length: length - String(position).length + String(own).length })
 }
