@@ -40,3 +40,86 @@ fn volatile_functions_are_cautions() {
         );
     }
 }
+
+/// Whether any row of a table counts for a query.
+fn any_row_counts(sql: &str, dialect: Dialect, table: &str) -> bool {
+    const TABLES: &[(&str, &[&str])] = &[
+        ("a", &["id", "k", "x"]),
+        ("b", &["id", "k"]),
+        ("c", &["id", "k"]),
+        ("numbered", &["rowid", "n"]),
+    ];
+    let (schema, kind) = match dialect {
+        Dialect::Postgres => ("public", "int"),
+        Dialect::Sqlite => ("main", "sqlite_numeric"),
+    };
+    let tables = TABLES.iter().map(|(name, columns)| {
+        let columns = columns
+            .iter()
+            .map(|column| format!(r#"{{"name":"{column}","kind":"{kind}"}}"#));
+        let columns = columns.collect::<Vec<_>>().join(",");
+        format!(r#"{{"schema":"{schema}","name":"{name}","kind":"table","rowid":true,"columns":[{columns}]}}"#)
+    });
+    let tables = tables.collect::<Vec<_>>().join(",");
+    let facts = format!(r#"{{"searchPath":["{schema}"],"tables":[{tables}]}}"#);
+    let facts = Facts::from_json(&facts, dialect).unwrap();
+    let collapsed = collapse(sql, dialect).unwrap();
+    let Statement::Read(read) = plan(&collapsed, dialect, Some(&facts)).statement else {
+        panic!("{sql} is a read")
+    };
+    let mut of = read
+        .dependencies
+        .iter()
+        .filter(|dependency| dependency.table.name == table);
+    of.next().unwrap().rows.iter().any(Vec::is_empty)
+}
+
+const DIALECTS: [Dialect; 2] = [Dialect::Postgres, Dialect::Sqlite];
+
+/// A row that comes takes the place of NULLs that WHERE was looking for.
+#[test]
+fn a_row_that_takes_the_place_of_nulls_counts() {
+    for dialect in DIALECTS {
+        let sql = "select * from a left join b on b.k = a.k where b.id is null";
+        assert!(any_row_counts(sql, dialect, "b"), "{dialect:?}");
+        let sql = "select * from a left join b on b.k = a.k where b.id = 1";
+        assert!(!any_row_counts(sql, dialect, "b"), "{dialect:?}");
+    }
+}
+
+/// To `SQLite`, and not to `PostgreSQL`, `a` is on the left of the RIGHT JOIN, too.
+#[test]
+fn a_comma_in_front_of_a_right_join() {
+    let sql = "select * from a, b right join c on c.k = b.k where a.x is null";
+    assert!(any_row_counts(sql, Dialect::Sqlite, "a"));
+    assert!(!any_row_counts(sql, Dialect::Postgres, "a"));
+}
+
+/// `rowid` is that of `b`, though the table around it has a column of this name.
+#[test]
+fn a_system_column_is_not_one_of_the_query_around() {
+    let sql = "select * from numbered where numbered.rowid = 1 and exists (select 1 from b where rowid = b.k)";
+    assert!(any_row_counts(sql, Dialect::Sqlite, "b"));
+    let sql =
+        "select * from numbered where numbered.n = 1 and exists (select 1 from b where n = b.k)";
+    assert!(!any_row_counts(sql, Dialect::Sqlite, "b"));
+}
+
+/// `x` is that of `d`, though the table around it has a column of this name.
+#[test]
+fn a_column_of_a_derived_table_is_not_one_of_the_query_around() {
+    for dialect in DIALECTS {
+        let sql = "select * from a where a.x = 1 and exists (select 1 from (select * from a) d, b where x = b.k)";
+        assert!(any_row_counts(sql, dialect, "b"), "{dialect:?}");
+        let sql = "select * from a where a.x = 1 and exists (select 1 from b where x = b.k)";
+        assert!(!any_row_counts(sql, dialect, "b"), "{dialect:?}");
+    }
+}
+
+#[test]
+fn a_table_that_no_walk_comes_by_is_read_as_a_whole() {
+    let sql = "select * from (a join b on a.k = b.k) as j";
+    for table in ["a", "b"] {
+        assert!(any_row_counts(sql, Dialect::Postgres, table), "{table}");
+    }
+}
