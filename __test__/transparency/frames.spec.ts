@@ -48,11 +48,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     'a read, take first or throw, on a pinned connection',
     'an insert, giving back, on a pinned connection',
   ],
-  'better-sqlite3': [
-    'a read, take first or throw, alone',
-    'a schema change, alone',
-    'an unparsed statement, alone',
-  ],
+  'better-sqlite3': ['a read, take first or throw, alone', 'a schema change, alone', 'an unparsed statement, alone'],
   'node:sqlite': [
     'an insert, giving back, alone',
     'a read, take first or throw, alone',

@@ -54,7 +54,6 @@ const UNCACHED: Readonly<Record<string, readonly [string, string?]>> = {
   'VALUES after FROM': ['hit', 'not_requested'],
   'search and cycle': ['unparsed'],
   TABLE: ['unparsed'],
-  'AS MATERIALIZED': ['unparsed'],
   'a locking read': ['locking'],
   'a share lock': ['locking'],
   'the system columns': ['system_column'],

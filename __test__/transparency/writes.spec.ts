@@ -18,9 +18,6 @@ const SURROUNDINGS: Readonly<Record<string, (db: Db, write: (db: Db) => Promise<
     db.transaction().execute(async (trx) => [await write(trx), await readAll(pool(trx).slice(0, 4))]),
 }
 
-/** The keys of their results come in another order today. */
-const KNOWN = new Set(['insert or ignore, in part', 'the last row number'])
-
 test.beforeEach(() => setImmediate())
 
 for (const driver of DRIVERS) {
@@ -33,8 +30,7 @@ for (const driver of DRIVERS) {
   const writes = { ...WRITES, ...(driver === 'pglite' ? POSTGRES_WRITES : SQLITE_WRITES) }
   for (const [name, write] of Object.entries(writes)) {
     for (const [where, within] of Object.entries(SURROUNDINGS)) {
-      const declare = KNOWN.has(name) ? test.serial.failing : test.serial
-      declare(`${driver}: ${name}, ${where}`, async (t) => {
+      test.serial(`${driver}: ${name}, ${where}`, async (t) => {
         await expectSameEffects(t, twins, (db) => within(db, write))
       })
     }
