@@ -129,9 +129,9 @@ function oracle(database, ...args) {
 
 const tests = [rustfmt, oxfmt, addon, dist, typecheck, typeTests, oxlint, clippy, rustTests, rustExamples, ava()]
 const proofs = () => [
-  oracle('sqlite', '--steps', '20000', '--seed', '1'),
-  oracle('pglite', '--steps', '20000', '--seed', '1'),
-  oracle('sqlite', '--steps', '3000', '--seed', '1', '--clients', '4'),
+  oracle('sqlite', '--steps', '20000', '--seed', '72001', '--reads', '10'),
+  oracle('pglite', '--steps', '20000', '--seed', '71001', '--reads', '10'),
+  oracle('sqlite', '--steps', '3000', '--seed', '5', '--clients', '4'),
   mutants(),
 ]
 

@@ -117,8 +117,8 @@ export const FACTS: readonly Mutant[] = [
   {
     guard: 'SQLite: attached databases are noticed',
     file: 'ts/kysely/introspect-sqlite.ts',
-    find: `const attached = answer.databases.some(({ name }) => name !== 'main' && name !== 'temp')`,
-    replace: 'const attached = false',
+    find: 'attached: attachedOf(answer).length > 0,',
+    replace: 'attached: attachedOf(answer).length < 0,',
     test: { spec: 'introspect', title: 'sqlite: temporary tables and attached databases' },
   },
   {
@@ -215,17 +215,17 @@ export const FACTS: readonly Mutant[] = [
     test: { spec: 'introspect', title: 'postgres: keys' },
   },
   {
-    guard: 'PostgreSQL: defaults and checks that call functions which may write',
+    guard: 'PostgreSQL: defaults that call functions which may write',
     file: 'ts/kysely/postgres-catalog.ts',
-    find: `f.provolatile = 'v' AND f.extname IS NULL AND f.lanname NOT IN`,
-    replace: `f.provolatile = 'x' AND f.extname IS NULL AND f.lanname NOT IN`,
-    test: { spec: 'introspect', title: 'postgres: a default that calls a function which may write is a trigger' },
+    find: 'oid FROM pg_catalog.pg_attrdef',
+    replace: 'oid FROM pg_catalog.pg_attrdef WHERE false',
+    test: { spec: 'introspect', title: 'postgres: a default that calls a function is a trigger' },
   },
   {
     guard: 'PostgreSQL: a trigger whose function has a search path of its own is not read',
     file: 'ts/kysely/introspect-postgres.ts',
-    find: 'language: path === null || isSamePath(path, searchPath) ? language :',
-    replace: 'language: path !== undefined ? language :',
+    find: 'return path === null || isSamePath(path, searchPath) ? language :',
+    replace: 'return path === null || path.length >= 0 ? language :',
     test: { spec: 'introspect', title: 'postgres: triggers' },
   },
   {

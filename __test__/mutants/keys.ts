@@ -56,9 +56,9 @@ export const KEYS: readonly Mutant[] = [
   },
   {
     guard: 'a parameter of a class has no encoding',
-    file: 'ts/parameters.ts',
-    find: `throw new UnencodableParameter('a parameter is an instance of a class')`,
-    replace: 'end += 0',
+    file: 'ts/objects.ts',
+    find: `throw new UnencodableParameter('a parameter is or has an instance of a class')`,
+    replace: 'return textOfPlain(value, depth)',
     test: { spec: 'guards-keys', title: 'sqlite: an instance of a class has no key' },
   },
   {
@@ -66,7 +66,10 @@ export const KEYS: readonly Mutant[] = [
     file: 'ts/parameters.ts',
     find: 'return Uint8Array.prototype.slice.call(buffer, INPUT_OFFSET, length)',
     replace: 'return buffer.subarray(INPUT_OFFSET, length)',
-    test: { spec: 'result', title: 'sqlite: a caller that changes its parameters while a write runs changes nothing' },
+    test: {
+      spec: 'guards-sharing',
+      title: 'a write is described by its own parameters, whatever is written meanwhile',
+    },
   },
   {
     guard: 'the identity of the database',

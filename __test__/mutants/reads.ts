@@ -15,7 +15,7 @@ export const READS: readonly Mutant[] = [
   {
     guard: 'token taken before the database read',
     file: 'ts/read.ts',
-    find: 'return fillFromDatabase(database, inflight, access, decision, start)',
+    find: 'return fillFromDatabase(database, access, decision, start)',
     replace: `const { key } = decision.bound
   const late = {
     key,
@@ -24,7 +24,7 @@ export const READS: readonly Mutant[] = [
       return 'bound' in now ? now.bound.token : -1
     },
   }
-  return fillFromDatabase(database, inflight, access, { ...decision, bound: late }, start)`,
+  return fillFromDatabase(database, access, { ...decision, bound: late }, start)`,
     test: {
       spec: 'freshness',
       title: 'sqlite: a write between the database read and the fill: the old result is never served',
@@ -33,10 +33,10 @@ export const READS: readonly Mutant[] = [
   {
     guard: 'token taken before the database read, on a held connection',
     file: 'ts/read.ts',
-    find: 'const miss = new Miss(decision.bound, decision.timeout)\n  const result = await run()',
-    replace: `const result = await run()
-  const now = decide(database, request)
-  const miss = new Miss('bound' in now ? now.bound : decision.bound, decision.timeout)`,
+    find: 'const miss = new Miss(decision)\n  return (result) => {',
+    replace: `return (result) => {
+    const now = decide(database, request)
+    const miss = new Miss('bound' in now ? now : decision)`,
     test: {
       spec: 'guards-reads',
       title: 'sqlite: on a held connection too, what was read before a write is not kept after it',
@@ -52,9 +52,13 @@ export const READS: readonly Mutant[] = [
   {
     guard: 'no joining in transactions: each read of one is its own',
     file: 'ts/read.ts',
-    find: 'const kept = store.lookup(decision.bound)\n',
-    replace:
-      'const kept = store.lookup(decision.bound) ?? (await inflightOf(database).get(decision.bound.key)?.outcome)\n',
+    find: 'const miss = new Miss(decision)\n  return (result) => {',
+    replace: `const leader = inflightOf(database).get(decision.bound.key)
+  if (leader !== undefined) {
+    return { result: leader.outcome.then((found) => (found === undefined ? { rows: [] } : copyOf(found))) as never }
+  }
+  const miss = new Miss(decision)
+  return (result) => {`,
     test: { spec: 'guards-reads', title: 'sqlite: a read on a held connection joins nobody' },
     hangs: true,
   },
@@ -91,8 +95,8 @@ export const READS: readonly Mutant[] = [
   {
     guard: 'a read that was let in before a raw transaction began fills nothing in it',
     file: 'ts/kysely/connection.ts',
-    find: 'const usable = state.bypass === undefined',
-    replace: 'const usable = true',
+    find: `if (rootRead === 'bypassed' || state.bypass !== undefined) return () => {}`,
+    replace: `if (rootRead === 'bypassed') return () => {}`,
     test: {
       spec: 'guards-reads',
       title: 'postgres: a read that meets an open transaction on its connection keeps nothing',
@@ -115,7 +119,7 @@ export const READS: readonly Mutant[] = [
   {
     guard: 'parameters that mean another instant each day',
     file: 'ts/read.ts',
-    find: `if (explicit === undefined && parameters.some(isMovingTime)) return 'time_parameter'`,
+    find: `if (request.explicit === undefined && parameters.some(isMovingTime)) return { shape, op, reason: 'time_parameter' }`,
     replace: '',
     test: {
       spec: 'session',

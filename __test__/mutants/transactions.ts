@@ -15,7 +15,7 @@ export const TRANSACTIONS: readonly Mutant[] = [
   {
     guard: 'held invalidation: not forgotten at the commit',
     file: 'ts/kysely/connection.ts',
-    find: `this.#flushHeld(chain ? 'open' : 'none')`,
+    find: `this.#flushHeld(chain ? 'open' : 'none', announced)`,
     replace: `state.end(chain ? 'open' : 'none')`,
     test: { spec: 'transaction', title: 'sqlite: raw begin and commit' },
   },
@@ -28,7 +28,7 @@ export const TRANSACTIONS: readonly Mutant[] = [
     } catch (error) {
       // Committed`,
     replace: `let result: QueryResult<unknown>
-    this.#flushHeld(chain ? 'open' : 'none')
+    this.#flushHeld(chain ? 'open' : 'none', announced)
     try {
       result = await run()
     } catch (error) {
@@ -38,8 +38,8 @@ export const TRANSACTIONS: readonly Mutant[] = [
   {
     guard: 'invalidation before the caller hears of the write',
     file: 'ts/write.ts',
-    find: 'await settle(connection, changes(images))',
-    replace: 'setTimeout(() => void settle(connection, changes(images)), 5)',
+    find: 'await settle(connection, changes(images), announced)',
+    replace: 'setTimeout(() => void settle(connection, changes(images), announced), 5)',
     test: { spec: 'write', title: 'sqlite: an update drops what the old and the new row meet' },
   },
   {
@@ -147,8 +147,8 @@ export const TRANSACTIONS: readonly Mutant[] = [
   {
     guard: 'commits that a driver makes by itself are noticed',
     file: 'ts/kysely/connection.ts',
-    find: `else if (fate !== 'in progress') this.#flushHeld(`,
-    replace: `else if (fate !== 'in progress') state.end(`,
+    find: `this.#flushHeld(fate === undefined ? 'uncertain' : 'none', announced)`,
+    replace: `state.end(fate === undefined ? 'uncertain' : 'none')`,
     test: { spec: 'transaction', title: 'postgres: the drop happens between the commit and its return' },
   },
   {
@@ -181,7 +181,7 @@ export const TRANSACTIONS: readonly Mutant[] = [
   {
     guard: 'an uncertain commit drops',
     file: 'ts/kysely/connection.ts',
-    find: 'flush(database, state.held, state.schemaChanged)',
+    find: 'flush(database, state.held, state.schemaChanged, announced)',
     replace: '',
     test: { spec: 'guards-transactions', title: 'sqlite: a commit whose answer was lost drops at once' },
   },
@@ -195,8 +195,8 @@ export const TRANSACTIONS: readonly Mutant[] = [
   {
     guard: 'COMMIT AND CHAIN begins the next transaction',
     file: 'ts/kysely/connection.ts',
-    find: `this.#flushHeld(chain ? 'open' : 'none')`,
-    replace: `this.#flushHeld('none')`,
+    find: `this.#flushHeld(chain ? 'open' : 'none', announced)`,
+    replace: `this.#flushHeld('none', announced)`,
     test: {
       spec: 'guards-transactions',
       title: 'postgres: COMMIT AND CHAIN begins a transaction, whose writes wait for its commit',
@@ -247,7 +247,7 @@ export const TRANSACTIONS: readonly Mutant[] = [
   {
     guard: 'SQLite: releasing the savepoint that began the transaction commits',
     file: 'ts/kysely/connection.ts',
-    find: `if (state.releasedAll) this.#flushHeld('none')`,
+    find: `if (state.releasedAll) this.#flushHeld('none', announced)\n        else `,
     replace: '',
     test: {
       spec: 'guards-transactions',
@@ -291,8 +291,8 @@ export const TRANSACTIONS: readonly Mutant[] = [
   {
     guard: 'withoutPlugins() writes are seen',
     file: 'ts/kysely/seam.ts',
-    find: 'if (owner !== undefined) seam.stripped.set(bare, owner)',
-    replace: '',
+    find: `const owner = method === 'withoutPlugins' ? ownerOf(this) : seam.stripped.get(this)`,
+    replace: 'const owner = seam.stripped.get(this)',
     test: { spec: 'seam', title: 'sqlite: withoutPlugins() as the first use of an instance' },
   },
   {
@@ -322,8 +322,8 @@ export const TRANSACTIONS: readonly Mutant[] = [
     find: 'const owner = acquisition ?? seam.owners.get(this)',
     replace: 'const owner = acquisition',
     test: {
-      spec: 'guards-transactions',
-      title: 'sqlite: writes of an instance that was stripped and dressed anew are seen',
+      spec: 'guards-sharing',
+      title: 'writes of an executor without the plugin are seen on connections that one with it has used',
     },
   },
   {

@@ -19,8 +19,8 @@ export const WRITES: readonly Mutant[] = [
   {
     guard: 'a failed statement that may have happened all the same',
     file: 'ts/write.ts',
-    find: 'if (mayHaveHappened(connection.database, error)) await',
-    replace: 'if (mayHaveHappened(connection.database, error) && error === undefined) await',
+    find: 'if (mayHaveHappened(database, error)) await',
+    replace: 'if (mayHaveHappened(database, error) && error === undefined) await',
     test: { spec: 'guards-writes', title: 'sqlite: what INSERT OR FAIL had inserted before it failed is dropped' },
   },
   {
@@ -40,50 +40,53 @@ export const WRITES: readonly Mutant[] = [
   {
     guard: 'DDL drops the facts',
     file: 'ts/database.ts',
-    find: 'native.dropFacts(this.#known.handle)',
+    find: 'for (const each of [handle, ...attached]) native.dropFacts(each)',
     replace: '',
-    test: { spec: 'ddl', title: 'sqlite: a foreign key or a trigger that is added, outside of transactions' },
+    test: { spec: 'ddl', title: 'postgres: a foreign key or a trigger that is added, outside of transactions' },
   },
   {
     guard: 'DDL drops every result',
     file: 'ts/database.ts',
-    find: 'this.#report(() => native.invalidateDatabase(this.#known!.handle, reason))',
+    find: 'this.#report(() => native.invalidateDatabase(handle, reason), this.#known.facts.facts.attached)',
     replace: '',
     test: { spec: 'guards-writes', title: 'postgres: a view that is made anew drops its reads' },
   },
   {
     guard: 'facts that were read before a schema change are refused',
     file: 'ts/database.ts',
-    find: 'native.setFacts(known.handle, JSON.stringify(known.facts.facts), epoch)',
-    replace: 'native.setFacts(known.handle, JSON.stringify(known.facts.facts), native.factsEpoch(known.handle))',
+    find: 'native.setFacts(known.handle, json, epoch)',
+    replace: 'native.setFacts(known.handle, json, native.factsEpoch(known.handle))',
     test: { spec: 'guards-writes', title: 'sqlite: facts that were read before a schema change are refused after it' },
   },
   {
     guard: 'images and write in one transaction',
-    file: 'ts/kysely/row-images.ts',
+    file: 'ts/kysely/sqlite-images.ts',
     find: 'const own = !state.inTransaction && plan.before !== undefined',
     replace: 'const own = state.inTransaction && !state.inTransaction',
     test: { spec: 'guards-writes', title: 'sqlite: nobody writes between an image and its write' },
   },
   {
     guard: 'the write lock comes before the images',
-    file: 'ts/kysely/row-images.ts',
-    find: 'plan.lock !== undefined && !(await takeLock(real, plan.lock))',
-    replace: 'plan.lock === undefined && !(await takeLock(real, plan.lock ?? plan.sql!))',
+    file: 'ts/kysely/sqlite-images.ts',
+    find: 'this.#locks = plan.lock !== undefined && state.held.length === 0',
+    replace: 'this.#locks = false',
     test: { spec: 'guards-writes', title: 'sqlite: a write in a transaction fails no more often than it would' },
   },
   {
     guard: 'a driver that counts no rows is not believed',
     file: 'ts/kysely/row-images.ts',
-    find: `none: row?.['changed'] === '0'`,
-    replace: 'none: row !== undefined',
+    find: `(await (counts ?? askCounts(real)))?.['changed'] === '0'`,
+    replace: '(await (counts ?? askCounts(real))) !== undefined',
     test: { spec: 'guards-writes', title: 'sqlite: a driver that counts 0 rows whatever happened is not believed' },
   },
   {
     guard: 'images that cannot be read are no images',
-    file: 'ts/kysely/row-images.ts',
-    find: 'if (plan.before !== undefined && old === undefined) return undefined',
-    replace: '',
+    file: 'ts/kysely/sqlite-images.ts',
+    find: `if ((old !== undefined && 'error' in old) || (news !== undefined && 'error' in news)) return undefined`,
+    replace: `if (news !== undefined && 'error' in news) return undefined
+    if (old !== undefined && 'error' in old) {
+      return { affected: 0, rows: [], none: true }
+    }`,
     test: { spec: 'guards-writes', title: 'sqlite: a write whose old image cannot be read drops by its text' },
   },
   {
