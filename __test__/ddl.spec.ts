@@ -203,3 +203,21 @@ for (const database of databases) {
     }
   })
 }
+
+test.serial('sqlite: a schema change that has not returned yet is dropped by a write that has', async (t) => {
+  const sqlite = databases.find(({ name }) => name === 'sqlite')!
+  const { db, cacheops, connect, recorder } = await sqlite.open(t)
+  const other = connect({ plugins: [cacheops] })
+  await other.selectFrom('artist').selectAll().cache().execute()
+  const read = db.selectFrom('genre').selectAll().where('id', '=', 1).cache()
+  await read.execute()
+  const gate = recorder.hold(/^alter table genre/, 'after')
+  const altered = sql`alter table genre add column loud integer default 7`.execute(other)
+  await gate.reached
+  // It is made on top of the schema change, and returns first.
+  await db.updateTable('artist').set({ country: 'X' }).where('id', '=', 1).execute()
+  const [row] = await read.execute()
+  gate.release()
+  await altered
+  t.is((row as unknown as { loud?: number }).loud, 7)
+})

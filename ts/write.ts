@@ -123,13 +123,14 @@ export async function changeSchema(
   try {
     return await run()
   } finally {
-    database.retract(announced)
     if (state.inTransaction) {
       state.schemaChanged = true
       state.hold(changes)
     }
     holdForPeers(database, changes)
     if (state.mayAutocommit) database.schemaChanged('the schema was changed')
+    // NOTE: not before: until then others have to drop it.
+    database.retract(announced)
   }
 }
 
