@@ -171,7 +171,7 @@ export class Database {
     // A raw transaction is open on the only connection: its snapshot and its fate are not ours to use.
     if (this.stateOf(connection).inTransaction) return
     const run = runUnlogged.bind(undefined, connection)
-    if (dialect === 'postgres' && this.#known === undefined) await demandPglite(run)
+    if (dialect === 'postgres' && this.#known === undefined) await demandPostgres(run)
     const first = this.#known === undefined
     const declared = this.#declared()
     for (let attempt = 0; attempt < FACTS_ATTEMPTS; attempt++) {
@@ -374,12 +374,16 @@ export class Database {
   }
 }
 
-/** PostgreSQL itself needs other row images, and a thought for pools and roles: it is refused, not half supported. */
-async function demandPglite(run: RunSql): Promise<void> {
-  const [row] = await run('select version() as version')
+const OLDEST_POSTGRES = 15
+
+/** Databases that speak like PostgreSQL have other catalogs, locks and snapshots: they are refused, not half supported. */
+async function demandPostgres(run: RunSql): Promise<void> {
+  const [row] = await run("select version() as version, current_setting('server_version_num') as number")
   const version = row?.['version']
   if (typeof version !== 'string') throw unsupported('A database that does not tell its version')
-  if (!version.includes('PGlite')) throw unsupported(version.split(' on ')[0] ?? version)
+  const isPostgres = /^PostgreSQL \d/.test(version) && !/-YB-|Redshift|CockroachDB|Greenplum/i.test(version)
+  if (isPostgres && Number(row?.['number']) >= OLDEST_POSTGRES * 10_000) return
+  throw unsupported(version.split(' on ')[0] ?? version)
 }
 
 /** What has been learnt of a database. */

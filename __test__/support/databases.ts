@@ -6,8 +6,8 @@ import { cacheopsPlugin } from '../../ts/index.ts'
 import type { Cacheops, CacheopsOptions } from '../../ts/index.ts'
 import { RecordingDialect, Recorder } from './recorder.ts'
 import type { DB, Flag } from './schema.ts'
-import { postgresServer, sqliteServer } from './servers.ts'
-import type { DriverName, SqliteDriverName } from './servers.ts'
+import { isPostgres, postgresServer, sqliteServer } from './servers.ts'
+import type { DriverName, PostgresDriverName, SqliteDriverName } from './servers.ts'
 
 export type { DB, Flag } from './schema.ts'
 export { Recorder, RecordingDialect } from './recorder.ts'
@@ -64,8 +64,9 @@ let stores = 0
 
 async function open(t: ExecutionContext, driver: DriverName, options: OpenOptions): Promise<Opened> {
   const { plugins, log, schema, ...cacheopsOptions } = options
-  const name = driver === 'pglite' ? 'postgres' : 'sqlite'
-  const server = driver === 'pglite' ? await postgresServer() : sqliteServer(driver)
+  const postgres = isPostgres(driver)
+  const name = postgres ? 'postgres' : 'sqlite'
+  const server = postgres ? await postgresServer(driver) : sqliteServer(driver)
   if (schema !== undefined) await server.exec(schema)
   const store = { type: 'embedded', name: `test-${process.pid}-${++stores}` } as const
   const cacheops = cacheopsPlugin<DB>({ store, ...cacheopsOptions })
@@ -106,11 +107,12 @@ async function open(t: ExecutionContext, driver: DriverName, options: OpenOption
   }
 }
 
-/** The SQLite driver of this run. Every spec is to hold on each of them, and is run once more for the other. */
+/** The drivers of this run. Every spec is to hold on each of them, and is run once more for the others. */
 const sqliteDriver = (process.env['CACHEOPS_TEST_SQLITE'] ?? 'better-sqlite3') as SqliteDriverName
+const postgresDriver = (process.env['CACHEOPS_TEST_POSTGRES'] ?? 'pglite') as PostgresDriverName
 
 /** The databases that every behaviour is shown on. */
 export const databases: readonly TestDatabase[] = [
-  { name: 'postgres', driver: 'pglite', open: (t, options = {}) => open(t, 'pglite', options) },
+  { name: 'postgres', driver: postgresDriver, open: (t, options = {}) => open(t, postgresDriver, options) },
   { name: 'sqlite', driver: sqliteDriver, open: (t, options = {}) => open(t, sqliteDriver, options) },
 ]

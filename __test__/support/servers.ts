@@ -4,15 +4,28 @@ import { join } from 'node:path'
 
 import { PGlite } from '@electric-sql/pglite'
 import BetterSqlite3 from 'better-sqlite3'
-import { PGliteDialect, SqliteDialect } from 'kysely'
+import { PGliteDialect, PostgresDialect, SqliteDialect } from 'kysely'
 import type { Dialect, SqliteDatabase } from 'kysely'
+import { PostgresJSDialect } from 'kysely-postgres-js'
+import { Pool } from 'pg'
+import Cursor from 'pg-cursor'
+import postgres from 'postgres'
 
 import { NodeSqlite } from './node-sqlite.ts'
+import { sharedCluster } from './postgres-cluster.ts'
+import type { Cluster } from './postgres-cluster.ts'
 import { POSTGRES_ROWS, POSTGRES_TABLES, SQLITE_ROWS, SQLITE_TABLES } from './schema.ts'
 
 /** What carries the statements: the same SQLite gives other rows, counts and errors through another driver. */
-export type DriverName = 'pglite' | SqliteDriverName
+export type DriverName = PostgresDriverName | SqliteDriverName
+export type PostgresDriverName = 'pglite' | PooledDriverName
+/** Drivers of a PostgreSQL server. */
+export type PooledDriverName = 'pg' | 'postgres.js'
 export type SqliteDriverName = 'better-sqlite3' | 'node:sqlite' | 'node:sqlite with bigints'
+
+export function isPostgres(driver: DriverName): driver is PostgresDriverName {
+  return driver === 'pglite' || driver === 'pg' || driver === 'postgres.js'
+}
 
 /** A database with the sample schema and its rows, past Kysely. */
 export interface Server {
@@ -32,7 +45,11 @@ export function sharedPglite(): Promise<PGlite> {
   return pglite
 }
 
-export async function postgresServer(): Promise<Server> {
+export function postgresServer(driver: PostgresDriverName): Promise<Server> {
+  return driver === 'pglite' ? pgliteServer() : pooledServer(driver)
+}
+
+async function pgliteServer(): Promise<Server> {
   const server = await sharedPglite()
   const dialect = (): Dialect => {
     const inner = new PGliteDialect({ pglite: server })
@@ -58,6 +75,39 @@ export async function postgresServer(): Promise<Server> {
   const reset = (): Promise<void> =>
     exec(`truncate track, album, artist, genre, invoice, audit restart identity; ${POSTGRES_ROWS}`)
   return { dialect, exec, reset, close: () => Promise.resolve() }
+}
+
+/** Drops what a test before has left in a database, and makes the sample tables. */
+const DROP_SCHEMAS = `do $$ declare s name; begin
+  for s in select nspname from pg_namespace where nspname !~ '^(pg_|information_schema$)' loop
+    execute format('drop schema %I cascade', s);
+  end loop;
+end $$; create schema public`
+
+/** A dialect over a pool of its own. */
+export function pooledDialect(driver: PooledDriverName, { host, port, user }: Cluster, database: string): Dialect {
+  if (driver === 'postgres.js') {
+    return new PostgresJSDialect({ postgres: postgres({ host, port, user, database, max: 4, onnotice: () => {} }) })
+  }
+  const pool = new Pool({ host, port, user, database, max: 4 })
+  // A server that is stopped says so to the connections that wait.
+  pool.on('error', () => undefined)
+  return new PostgresDialect({ pool, cursor: Cursor })
+}
+
+let pooled: Promise<Cluster> | undefined
+
+async function pooledServer(driver: PooledDriverName): Promise<Server> {
+  pooled ??= sharedCluster().then(async (cluster) => {
+    await cluster.exec('create database shop')
+    return cluster
+  })
+  const cluster = await pooled
+  const exec = (sql: string): Promise<void> => cluster.exec(sql, 'shop')
+  await exec(`${DROP_SCHEMAS}; ${POSTGRES_TABLES}${POSTGRES_ROWS}`)
+  const reset = (): Promise<void> =>
+    exec(`truncate track, album, artist, genre, invoice, audit restart identity; ${POSTGRES_ROWS}`)
+  return { dialect: () => pooledDialect(driver, cluster, 'shop'), exec, reset, close: () => Promise.resolve() }
 }
 
 interface SqliteHandle extends SqliteDatabase {

@@ -5,7 +5,7 @@ import { cacheopsPlugin } from '../../ts/index.ts'
 import type { Cacheops, CacheopsEvents, CacheopsOptions } from '../../ts/index.ts'
 import { outcomeOf } from '../support/describe.ts'
 import type { Outcome } from '../support/describe.ts'
-import { postgresServer, sqliteServer } from '../support/servers.ts'
+import { isPostgres, postgresServer, sqliteServer } from '../support/servers.ts'
 import type { DriverName } from '../support/servers.ts'
 import {
   POSTGRES_CONTENTS,
@@ -53,9 +53,9 @@ let stores = 0
 
 /** One database with instances with and without the plugin. What they write is undone by `reset`. */
 export async function openTwins(driver: DriverName): Promise<Twins> {
-  const dialect = driver === 'pglite' ? 'postgres' : 'sqlite'
-  const postgres = driver === 'pglite'
-  const server = driver === 'pglite' ? await postgresServer() : sqliteServer(driver)
+  const postgres = isPostgres(driver)
+  const dialect = postgres ? 'postgres' : 'sqlite'
+  const server = isPostgres(driver) ? await postgresServer(driver) : sqliteServer(driver)
   const store = { type: 'embedded', name: `twins-${process.pid}-${++stores}` } as const
   const instances: Db[] = []
   const newPlugin = (options: CacheopsOptions = {}): Cacheops => cacheopsPlugin({ store, ...options })

@@ -25,7 +25,7 @@ export function dialectOf(adapter: DialectAdapter): DialectName {
 export function unsupported(name: string): CacheopsError {
   return new CacheopsError(
     'CACHEOPS_UNSUPPORTED_DATABASE',
-    `${name} is not supported by this version of cacheops: it supports PGlite and SQLite. ` +
+    `${name} is not supported by this version of cacheops: it supports PostgreSQL 15 and newer, PGlite and SQLite. ` +
       'Remove cacheopsPlugin() from the plugins of this Kysely instance, or set `enabled: false`.',
   )
 }
