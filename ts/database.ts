@@ -190,7 +190,7 @@ export class Database {
   look(provide: Provide | undefined): void {
     const watch = this.#watch
     if (!watch.look() || watch.overdue || watch.asking !== undefined || provide === undefined) return
-    if (!this.#agrees || this.destroyed || this.#loading !== undefined || this.hasFailed) return
+    if (!this.#agrees || this.destroyed || this.#loading?.done === false || this.hasFailed) return
     const ask = async (connection: DatabaseConnection): Promise<void> => {
       if (!this.stateOf(connection).inTransaction) await this.#hasChanged(runUnlogged.bind(undefined, connection))
     }
