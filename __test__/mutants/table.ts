@@ -7,6 +7,7 @@ import { KEYS } from './keys.ts'
 import type { Mutant } from './mutant.ts'
 import { READS } from './reads.ts'
 import { RESULTS } from './results.ts'
+import { SCHEMA } from './schema.ts'
 import { SHARING } from './sharing.ts'
 import { TRANSACTIONS } from './transactions.ts'
 import { VALUES } from './values.ts'
@@ -21,6 +22,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...KEYS,
   ...VALUES,
   ...FACTS,
+  ...SCHEMA,
   ...HIDDEN,
   ...RESULTS,
   ...CORE_READS,
