@@ -134,6 +134,7 @@ export class WatchedConnection implements ProxyHandler<object> {
           return await writeAnything(this, 'a statement of an unknown kind', run)
       }
     } catch (error) {
+      database.suspect(compiled.sql, error)
       if (database.known?.dialect === 'sqlite') {
         // SQLite may have rolled the whole transaction back, and what follows then commits by itself.
         if (state.inTransaction) state.uncertain = true
