@@ -100,6 +100,18 @@ export interface CacheopsOptions<DB = any> {
   readonly triggers?: { readonly [table: string]: readonly string[] }
   /** Tables that a database function writes. `{ writes: [] }`: none. */
   readonly functions?: { readonly [name: string]: { readonly writes: readonly string[] } }
+  /**
+   * The exports of the copy of Kysely that instances with this plugin are made of, where cacheops does not find it by itself:
+   * one that a bundler has put into the application, or that another package brings. Default: the copies that cacheops,
+   * the caller and the main module resolve are found.
+   *
+   * @example
+   * ```ts
+   * import * as kysely from 'kysely'
+   * cacheopsPlugin<DB>({ kysely })
+   * ```
+   */
+  readonly kysely?: object
 }
 
 /** A profile, complete. */
@@ -126,6 +138,7 @@ export interface Config {
   readonly database: string | undefined
   readonly triggers: ReadonlyMap<string, readonly string[]>
   readonly functions: ReadonlyMap<string, readonly string[]>
+  readonly kysely: object | undefined
 }
 
 const DEFAULT_TIMEOUT: Seconds = 3600
@@ -146,6 +159,7 @@ const OPTION_NAMES: readonly (keyof CacheopsOptions)[] = [
   'database',
   'triggers',
   'functions',
+  'kysely',
 ]
 
 /**
@@ -182,6 +196,7 @@ export function parseOptions(options: CacheopsOptions, environment: NodeJS.Proce
       checkKeys(where, checkObject(where, entry), ['writes'])
       return (entry as { writes: unknown }).writes
     }),
+    kysely: options.kysely === undefined ? undefined : checkObject('kysely', options.kysely),
   }
 }
 

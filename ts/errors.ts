@@ -20,7 +20,7 @@ export type CacheopsErrorCode =
   | 'CACHEOPS_UNSUPPORTED_DATABASE'
   /** a version of Kysely whose executors do not have the methods that cacheops extends */
   | 'CACHEOPS_UNSUPPORTED_KYSELY'
-  /** a Kysely instance made by another copy of the kysely package than the one cacheops extends */
+  /** a Kysely instance made by a copy of the kysely package that cacheops has not found, see the option `kysely` */
   | 'CACHEOPS_FOREIGN_KYSELY'
   /** a call that needs to know which Kysely instance is meant */
   | 'CACHEOPS_DATABASE_REQUIRED'

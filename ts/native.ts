@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 
 import { CacheopsError } from './errors.ts'
+import { shared } from './shared.ts'
 
 /** A store of the process: one array of stamps, seen by every thread. */
 export type StoreHandle = number & { readonly __store?: never }
@@ -68,4 +69,4 @@ function load(): Native {
 }
 
 /** The addon. This is the only file that loads it. */
-export const native: Native = load()
+export const native: Native = shared('native', load)

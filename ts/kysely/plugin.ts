@@ -4,6 +4,7 @@ import type {
   DatabaseConnection,
   Kysely,
   KyselyPlugin,
+  PluginTransformResultArgs,
   QueryExecutor,
   QueryResult,
   RawBuilder,
@@ -25,10 +26,14 @@ import type { InvalidationTarget } from '../invalidate.ts'
 import { native } from '../native.ts'
 import { readAtRoot } from '../read.ts'
 import type { ReadRequest, RootRead } from '../read.ts'
+import { noteVersion } from '../shared.ts'
 import { openEmbeddedStore } from '../store/embedded.ts'
+import { everything } from '../transaction.ts'
 import { CacheOptionsPlugin, explicitOf, installCacheMethods } from './cache-method.ts'
 import { watchedOf, WatchedConnection } from './connection.ts'
-import { installSeam, interceptExecution, locate, refuseForeignCopy, seamPlugin } from './seam.ts'
+import { findCopies } from './copies.ts'
+import { foreignResult, refuseForeignQuery } from './foreign.ts'
+import { extendKysely, interceptExecution, locate, seamPlugin } from './seam.ts'
 import type { ConnectionRequest, Execution, SeamHandler } from './seam.ts'
 
 /** Where an invalidation belongs: `db` may be a transaction, whose commit it then waits for. */
@@ -127,8 +132,11 @@ export type RowOf<DB, T extends keyof DB> = DB[T] extends object
  */
 export function cacheopsPlugin<DB = any>(options: CacheopsOptions<DB> = {}): Cacheops<DB> {
   const config = parseOptions(options as CacheopsOptions, process.env)
-  installCacheMethods()
-  if (config.installed) installSeam()
+  noteVersion()
+  for (const copy of findCopies(config.kysely)) {
+    installCacheMethods(copy)
+    if (config.installed) extendKysely(copy)
+  }
   const events = new Events()
   if (process.env['NODE_ENV'] === 'production' && !config.storeChosen && config.installed) warnOfOtherProcesses()
   const instance: Instance = {
@@ -189,12 +197,17 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
   // ---- Kysely's plugin interface
 
   transformQuery({ node }: { readonly node: RootOperationNode }): RootOperationNode {
-    if (this.#instance.config.installed) refuseForeignCopy()
+    if (this.#instance.config.installed) refuseForeignQuery()
     return node
   }
 
-  transformResult({ result }: { readonly result: QueryResult<UnknownRow> }): Promise<QueryResult<UnknownRow>> {
-    return Promise.resolve(result)
+  transformResult({ queryId, result }: PluginTransformResultArgs): Promise<QueryResult<UnknownRow>> {
+    const foreign = this.#instance.config.installed ? foreignResult(queryId) : undefined
+    if (foreign === undefined) return Promise.resolve(result)
+    for (const database of this.#databases.all())
+      database.invalidate([everything('a query of a Kysely that is not watched')])
+    invalidateAll(this.#instance, [], true)
+    return Promise.reject(foreign)
   }
 
   // ---- the seam

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 
 import type { Bytes, Seconds } from '../config.ts'
 import type { KeptResult } from '../rows.ts'
+import { shared } from '../shared.ts'
 import type { Bound, Store } from './store.ts'
 
 interface Entry {
@@ -18,7 +19,7 @@ interface Shared {
 const ENTRY_BYTES: Bytes = 200
 
 /** One per name and thread; the stamps that decide whether an entry is alive are one per name and process. */
-const stores = new Map<string, Shared>()
+const stores = shared('stores', () => new Map<string, Shared>())
 
 /**
  * The store inside this process: results as private rows, the least recently used dropped first.
@@ -27,22 +28,22 @@ const stores = new Map<string, Shared>()
  * @param maxBytes the bound of the store; the latest user's bound holds for all.
  */
 export function openEmbeddedStore(name: string, maxBytes: Bytes): Store {
-  const shared: Shared = stores.get(name) ?? { entries: entriesOf(maxBytes), users: 0 }
-  stores.set(name, shared)
-  shared.users++
-  if (shared.entries.maxSize !== maxBytes) {
-    const dump = shared.entries.dump()
-    shared.entries = entriesOf(maxBytes)
-    shared.entries.load(dump)
+  const store: Shared = stores.get(name) ?? { entries: entriesOf(maxBytes), users: 0 }
+  stores.set(name, store)
+  store.users++
+  if (store.entries.maxSize !== maxBytes) {
+    const dump = store.entries.dump()
+    store.entries = entriesOf(maxBytes)
+    store.entries.load(dump)
   }
   let open = true
   return {
-    lookup: (bound) => lookup(shared.entries, bound),
-    fill: (bound, kept, timeout) => fill(shared.entries, bound, kept, timeout),
+    lookup: (bound) => lookup(store.entries, bound),
+    fill: (bound, kept, timeout) => fill(store.entries, bound, kept, timeout),
     close() {
       if (!open) return
       open = false
-      if (--shared.users === 0) stores.delete(name)
+      if (--store.users === 0) stores.delete(name)
     },
   }
 }
