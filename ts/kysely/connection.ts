@@ -6,6 +6,7 @@ import type { Database } from '../database.ts'
 import { dropForPeers, leaveConnection, useConnection } from '../peers.ts'
 import { beginReadOnConnection } from '../read.ts'
 import type { KeptRead, ReadRequest, RootRead } from '../read.ts'
+import { shared } from '../shared.ts'
 import type { ControlShape, Shape } from '../shapes.ts'
 import type { Announcement } from '../native.ts'
 import { everything } from '../transaction.ts'
@@ -19,7 +20,7 @@ import type { ExecutionOptions } from './seam.ts'
 /** Methods of a driver's connection that cannot touch a transaction. */
 const HARMLESS_METHODS = new Set<PropertyKey>(['collectSessionInfo', 'cancelQuery', 'killSession'])
 
-const watched = new WeakMap<object, WatchedConnection>()
+const watched = shared('watched connections', () => new WeakMap<object, WatchedConnection>())
 
 /** The watched connection behind what Kysely was given; undefined for a connection of its own. */
 export function watchedOf(connection: DatabaseConnection): WatchedConnection | undefined {

@@ -261,7 +261,8 @@ export function refuseForeignCopy(): void {
   throw new CacheopsError(
     'CACHEOPS_FOREIGN_KYSELY',
     'This Kysely instance comes from another copy of the kysely package than the one that cacheops extends, so its queries ' +
-      'could not be cached and its writes not be seen. Make sure that one copy is installed (`npm ls kysely`).',
+      'could not be cached and its writes not be seen. Make sure that one copy is installed (`npm ls kysely`); a bundler must ' +
+      'leave out both, kysely and cacheops.',
   )
 }
 
