@@ -26,6 +26,10 @@ export type CacheopsErrorCode =
   | 'CACHEOPS_DATABASE_REQUIRED'
   /** the native addon for this platform could not be loaded */
   | 'CACHEOPS_NATIVE_MISSING'
+  /** a Node that is too old */
+  | 'CACHEOPS_UNSUPPORTED_NODE'
+  /** two versions of cacheops in one process */
+  | 'CACHEOPS_TWO_VERSIONS'
   /** the schema facts of a database could not be read */
   | 'CACHEOPS_INTROSPECTION_FAILED'
 

@@ -47,7 +47,7 @@ function nameOf(signature: string): string {
 }
 
 /** What this thread has set last, by database. */
-const last = shared('facts set', () => new Map<DatabaseHandle, { readonly epoch: number; readonly digest: string }>())
+const last = shared('facts', () => new Map<DatabaseHandle, { readonly epoch: number; readonly digest: string }>())
 
 /** Facts were set, which made the epoch that of now. */
 export function noteSet(database: DatabaseHandle, factsJson: string): void {

@@ -19,7 +19,7 @@ export interface Peer {
 }
 
 /** Instances that have used a database, by its handle. It only grows: what is dropped too much is only slow. */
-const instances = shared('peers', () => new Map<DatabaseHandle, number>())
+const instances = shared('instances', () => new Map<DatabaseHandle, number>())
 /** Connections that somebody holds, or on which a transaction was left open. */
 const inUse = shared('connections in use', () => new Map<TransactionState, Peer>())
 

@@ -33,6 +33,7 @@ function foreignKysely(done: string): CacheopsError {
     'CACHEOPS_FOREIGN_KYSELY',
     `This Kysely instance comes from a copy of the kysely package that cacheops has not found${file === undefined ? '' : ` (${file})`}, ` +
       `so its queries cannot be cached and its writes not be seen. ${done}Make sure that one copy is installed (\`npm ls kysely\`), ` +
-      "or hand over the one in use: `import * as kysely from 'kysely'` and `cacheopsPlugin({ kysely })`.",
+      "leave kysely and cacheops out of the bundle, or hand over the copy in use: `import * as kysely from 'kysely'` and " +
+      '`cacheopsPlugin({ kysely })`.',
   )
 }

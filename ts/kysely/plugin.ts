@@ -24,9 +24,9 @@ import type { Explanation } from '../explain.ts'
 import { invalidateAll, invalidateRow, invalidateTable } from '../invalidate.ts'
 import type { InvalidationTarget } from '../invalidate.ts'
 import { native } from '../native.ts'
+import { warnOfOtherProcesses } from '../other-processes.ts'
 import { readAtRoot } from '../read.ts'
 import type { ReadRequest, RootRead } from '../read.ts'
-import { noteVersion } from '../shared.ts'
 import { openEmbeddedStore } from '../store/embedded.ts'
 import { everything } from '../transaction.ts'
 import { CacheOptionsPlugin, explicitOf, installCacheMethods } from './cache-method.ts'
@@ -132,13 +132,12 @@ export type RowOf<DB, T extends keyof DB> = DB[T] extends object
  */
 export function cacheopsPlugin<DB = any>(options: CacheopsOptions<DB> = {}): Cacheops<DB> {
   const config = parseOptions(options as CacheopsOptions, process.env)
-  noteVersion()
   for (const copy of findCopies(config.kysely)) {
     installCacheMethods(copy)
     if (config.installed) extendKysely(copy)
   }
   const events = new Events()
-  if (process.env['NODE_ENV'] === 'production' && !config.storeChosen && config.installed) warnOfOtherProcesses()
+  if (config.installed && !config.storeChosen) warnOfOtherProcesses()
   const instance: Instance = {
     config,
     events,
@@ -146,18 +145,6 @@ export function cacheopsPlugin<DB = any>(options: CacheopsOptions<DB> = {}): Cac
     storeHandle: native.openStore(config.storeName),
   }
   return new CacheopsPlugin(instance)
-}
-
-let warnedOfOtherProcesses = false
-
-function warnOfOtherProcesses(): void {
-  if (warnedOfOtherProcesses) return
-  warnedOfOtherProcesses = true
-  process.emitWarning(
-    "cacheops keeps results in the memory of this process: a second process that reads the same database would not hear of this one's " +
-      "writes. If there is none, say so with the option `store: 'embedded'`.",
-    { type: 'CacheopsWarning', code: 'CACHEOPS_SINGLE_PROCESS' },
-  )
 }
 
 /** Answers the one statement that it was made for. */

@@ -13,6 +13,7 @@ import type {
 } from 'kysely'
 
 import { CacheopsError } from '../errors.ts'
+import { shared } from '../shared.ts'
 import type { KyselyCopy } from './copies.ts'
 import { newQueryMarks } from './query-marks.ts'
 import type { QueryMarks } from './query-marks.ts'
@@ -80,7 +81,7 @@ export interface ConnectionRequest {
 }
 
 /** The property by which a plugin object of ours is known. */
-export const seamPlugin: unique symbol = Symbol.for('cacheops.plugin/1') as never
+export const seamPlugin: unique symbol = Symbol.for('cacheops.plugin') as never
 
 /** Whose statements an executor executes. */
 interface Owner {
@@ -101,11 +102,7 @@ type AnyProvider = {
   provideConnection<T>(consumer: (connection: DatabaseConnection) => Promise<T>, options?: ExecutionOptions): Promise<T>
 }
 
-/**
- * What the extended methods share, among all copies of Kysely and all copies of cacheops in this thread. Whoever changes
- * what is in here, or what a {@link SeamHandler} has to do, gives {@link SEAM} and {@link seamPlugin} another number: each
- * then extends Kysely by itself, and knows its own plugin objects only.
- */
+/** What the extended methods share, whichever copy of Kysely they are in. */
 interface Seam {
   /**
    * Handed from the executor to the connection provider that it calls synchronously, and only that far: an asynchronous
@@ -125,20 +122,16 @@ interface Seam {
 /** Methods that make one executor of another. */
 const DERIVING = ['withoutPlugins', 'withPlugin', 'withPlugins', 'withPluginAtFront', 'withConnectionProvider'] as const
 
-const SEAM = Symbol.for('cacheops.seam/1')
+const seam = shared('seam', (): Seam => ({
+  pending: undefined,
+  owners: new WeakMap(),
+  stripped: new WeakMap(),
+  interceptor: undefined,
+  inExtendedCopy: false,
+  executed: newQueryMarks(),
+}))
 
-const seam: Seam = ((globalThis as { [SEAM]?: Seam })[SEAM] ??= newSeam())
-
-function newSeam(): Seam {
-  return {
-    pending: undefined,
-    owners: new WeakMap(),
-    stripped: new WeakMap(),
-    interceptor: undefined,
-    inExtendedCopy: false,
-    executed: newQueryMarks(),
-  }
-}
+const seamMark = Symbol.for('cacheops.seam')
 
 /** @param second of an early 0.28, which does not put the query's identity into the compiled query */
 function markQuery(compiled: CompiledQuery, second: unknown): void {
@@ -169,9 +162,9 @@ function during<T>(acquisition: Acquisition, call: () => T): T {
 
 /** Extends a copy of Kysely, once. */
 export function extendKysely(kysely: KyselyCopy): void {
-  const executorPrototype = kysely.DefaultQueryExecutor.prototype as QueryExecutor & { [SEAM]?: Seam }
-  if (Object.hasOwn(executorPrototype, SEAM)) return
-  Object.defineProperty(executorPrototype, SEAM, { value: seam })
+  const executorPrototype = kysely.DefaultQueryExecutor.prototype as QueryExecutor & { [seamMark]?: true }
+  if (executorPrototype[seamMark] === true) return
+  Object.defineProperty(executorPrototype, seamMark, { value: true })
   const { executeQuery, provideConnection, stream, transformQuery } = executorPrototype
   const providerPrototype = kysely.DefaultConnectionProvider.prototype as AnyProvider
   const provideRoot = providerPrototype.provideConnection

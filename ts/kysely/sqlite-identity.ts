@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { realpath, stat } from 'node:fs/promises'
 
+import { shared } from '../shared.ts'
 import type { RunSql } from './facts.ts'
 
 /**
@@ -29,19 +30,8 @@ async function knowsBirth(): Promise<boolean> {
 const MARK_FLOOR = 2n ** 40n
 const MARK_RANGE = 2n ** 52n - MARK_FLOOR
 
-const MARKS = Symbol.for('cacheops.marks/1')
-
-interface Marks {
-  readonly known: Set<bigint>
-  /** the last attempt */
-  marking: Promise<unknown>
-}
-
-/** Marks of this thread, and of every version of cacheops in it: an application may have set a limit of that size itself. */
-const marks: Marks = ((globalThis as { [MARKS]?: Marks })[MARKS] ??= {
-  known: new Set(),
-  marking: Promise.resolve(),
-})
+/** Marks of this thread, since an application may have set a limit of that size itself; and who marks now. */
+const marks = shared('marks', () => ({ known: new Set<bigint>(), marking: Promise.resolve() as Promise<unknown> }))
 
 /**
  * A database in memory has no name, but the limit of its journal is a number that every connection object reads and that

@@ -9,8 +9,8 @@
 
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 
-import type { ImagePlan, Images, ImageSelect } from '../shapes.ts'
 import { shared } from '../shared.ts'
+import type { ImagePlan, Images, ImageSelect } from '../shapes.ts'
 import { executesAtOnce, runUnlogged } from './driver.ts'
 import { affectedBy, imageOf } from './row-images.ts'
 import type { Outcome, Row, WriteConnection, WriteRun } from './row-images.ts'
@@ -20,6 +20,7 @@ const ROW = '__cacheops_row'
 /** How a statement of ours ended: nobody but us is to hear of its failure. */
 type Ended = { readonly rows: readonly Row[] } | { readonly error: unknown }
 
+/** Savepoints of one handle must not share a name: a release ends the innermost. */
 const savepoints = shared('savepoints', () => ({ last: 0 }))
 
 export class RunBetweenSelects implements WriteRun {

@@ -10,7 +10,7 @@ interface Entry {
   readonly kept: KeptResult
 }
 
-interface Shared {
+interface Kept {
   entries: LRUCache<string, Entry>
   users: number
 }
@@ -19,7 +19,7 @@ interface Shared {
 const ENTRY_BYTES: Bytes = 200
 
 /** One per name and thread; the stamps that decide whether an entry is alive are one per name and process. */
-const stores = shared('stores', () => new Map<string, Shared>())
+const stores = shared('stores', () => new Map<string, Kept>())
 
 /**
  * The store inside this process: results as private rows, the least recently used dropped first.
@@ -28,22 +28,22 @@ const stores = shared('stores', () => new Map<string, Shared>())
  * @param maxBytes the bound of the store; the latest user's bound holds for all.
  */
 export function openEmbeddedStore(name: string, maxBytes: Bytes): Store {
-  const store: Shared = stores.get(name) ?? { entries: entriesOf(maxBytes), users: 0 }
-  stores.set(name, store)
-  store.users++
-  if (store.entries.maxSize !== maxBytes) {
-    const dump = store.entries.dump()
-    store.entries = entriesOf(maxBytes)
-    store.entries.load(dump)
+  const kept: Kept = stores.get(name) ?? { entries: entriesOf(maxBytes), users: 0 }
+  stores.set(name, kept)
+  kept.users++
+  if (kept.entries.maxSize !== maxBytes) {
+    const dump = kept.entries.dump()
+    kept.entries = entriesOf(maxBytes)
+    kept.entries.load(dump)
   }
   let open = true
   return {
-    lookup: (bound) => lookup(store.entries, bound),
-    fill: (bound, kept, timeout) => fill(store.entries, bound, kept, timeout),
+    lookup: (bound) => lookup(kept.entries, bound),
+    fill: (bound, result, timeout) => fill(kept.entries, bound, result, timeout),
     close() {
       if (!open) return
       open = false
-      if (--store.users === 0) stores.delete(name)
+      if (--kept.users === 0) stores.delete(name)
     },
   }
 }
