@@ -1,5 +1,5 @@
 // An application in CommonJS that imports the plugin, and has it before it has Kysely.
-import('#cacheops').then(async (cacheops) => {
+void import('#cacheops').then(async (cacheops) => {
   const early = cacheops.cacheopsPlugin()
   const kysely = require('kysely')
   const { smoke, shop } = await import('./smoke.mjs')

@@ -3,4 +3,4 @@ const foreign = require(process.argv[2])
 const cacheops = require('#cacheops')
 
 if (foreign.Kysely === require('kysely').Kysely) throw new Error('it is the same')
-import('./smoke.mjs').then(({ smoke }) => smoke(foreign, cacheops))
+void import('./smoke.mjs').then(({ smoke }) => smoke(foreign, cacheops))

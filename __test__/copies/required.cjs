@@ -2,4 +2,4 @@
 const kysely = require('kysely')
 const cacheops = require('#cacheops')
 
-import('./smoke.mjs').then(({ smoke }) => smoke(kysely, cacheops))
+void import('./smoke.mjs').then(({ smoke }) => smoke(kysely, cacheops))

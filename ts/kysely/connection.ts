@@ -109,7 +109,13 @@ export class WatchedConnection implements ProxyHandler<object> {
           if (waits !== undefined) await waits
           let result: QueryResult<unknown>
           try {
-            const executed = real.executeQuery(write.compiled, options)
+            let executed: Promise<QueryResult<unknown>>
+            try {
+              executed = real.executeQuery(write.compiled, options)
+            } catch (error) {
+              // A driver that throws at once, as Kysely 0.28's for SQLite does: what follows must be sent all the same.
+              executed = Promise.reject(error as Error)
+            }
             write.after()
             result = await executed
           } catch (error) {
