@@ -1,5 +1,6 @@
 // An application in CommonJS that imports the plugin, and has it before it has Kysely.
-void import('#cacheops').then(async (cacheops) => {
+async function main() {
+  const cacheops = await import('#cacheops')
   const early = cacheops.cacheopsPlugin()
   const kysely = require('kysely')
   const { smoke, shop } = await import('./smoke.mjs')
@@ -8,4 +9,6 @@ void import('#cacheops').then(async (cacheops) => {
   await db.withoutPlugins().deleteFrom('genre').execute()
   if ((await db.selectFrom('genre').selectAll().cache().execute()).length > 0) throw new Error('stale')
   await smoke(kysely, cacheops)
-})
+}
+
+void main()

@@ -43,7 +43,7 @@ export function makeCell({ version, build }: KyselyBuild): string {
 }
 
 /**
- * 0.28 has no PGlite dialect, and its migrations are among its other exports. The tests import it from a module that has
+ * 0.28 has no PGlite dialect and no SafeNullComparisonPlugin, and its migrations are among its other exports. The tests import it from a module that has
  * all of that, and that is the CommonJS build if it is to be.
  */
 function addWhatIsMissing(cell: string, build: KyselyBuild['build']): void {
@@ -54,6 +54,7 @@ function addWhatIsMissing(cell: string, build: KyselyBuild['build']): void {
     `import { pgliteDialectOf } from '../__test__/matrix/pglite-dialect.ts'`,
     `export * from '${entry}/index.js'`,
     'export const PGliteDialect = pgliteDialectOf(copy)',
+    'export class SafeNullComparisonPlugin { transformQuery({ node }) { return node } async transformResult({ result }) { return result } }',
   ]
   writeFileSync(join(cell, 'kysely', 'index.js'), `${lines.join('\n')}\n`)
   for (const helper of ['postgres', 'sqlite']) {

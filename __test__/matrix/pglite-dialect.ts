@@ -7,6 +7,22 @@ import type * as kysely from 'kysely'
  * other instances over the same PGlite wait for their end.
  */
 export function pgliteDialectOf(copy: typeof kysely): new (config: { pglite: PGlite }) => Dialect {
+  class PGliteAdapter extends copy.PostgresAdapter {
+    // A getter in some versions, which a field would have to agree with.
+    override get supportsMultipleConnections(): boolean {
+      return false
+    }
+
+    /** The migrations hold the only connection. */
+    override acquireMigrationLock(): Promise<void> {
+      return Promise.resolve()
+    }
+
+    override releaseMigrationLock(): Promise<void> {
+      return Promise.resolve()
+    }
+  }
+
   return class implements Dialect {
     readonly #pglite: PGlite
 
@@ -15,11 +31,11 @@ export function pgliteDialectOf(copy: typeof kysely): new (config: { pglite: PGl
     }
 
     createAdapter(): kysely.PostgresAdapter {
-      return new copy.PostgresAdapter()
+      return new PGliteAdapter()
     }
 
     createDriver(): Driver {
-      return new TransactionDriver(this.#pglite)
+      return new TransactionDriver(this.#pglite, copy)
     }
 
     createIntrospector(db: kysely.Kysely<any>): kysely.PostgresIntrospector {
@@ -40,9 +56,9 @@ class TransactionDriver implements Driver {
   #turn = Promise.resolve()
   #release = (): void => {}
 
-  constructor(pglite: PGlite) {
+  constructor(pglite: PGlite, copy: typeof kysely) {
     this.#pglite = pglite
-    this.#connection = new TransactionConnection(pglite)
+    this.#connection = new TransactionConnection(pglite, copy)
   }
 
   async init(): Promise<void> {
@@ -110,11 +126,13 @@ async function runSavepoint(
 
 class TransactionConnection implements DatabaseConnection {
   readonly #pglite: PGlite
+  readonly #copy: typeof kysely
   #transaction: Transaction | undefined
   #leave: { commit: () => void; rollback: (reason: unknown) => void; readonly left: Promise<unknown> } | undefined
 
-  constructor(pglite: PGlite) {
+  constructor(pglite: PGlite, copy: typeof kysely) {
     this.#pglite = pglite
+    this.#copy = copy
   }
 
   async executeQuery({ sql, parameters }: CompiledQuery): Promise<QueryResult<any>> {
@@ -153,7 +171,9 @@ class TransactionConnection implements DatabaseConnection {
     try {
       await leave?.left
     } catch (error) {
-      if (error !== undone) throw error
+      if (error === undone) return
+      const failed = (error as { code?: unknown }).code === '25P02'
+      throw failed ? new this.#copy.AbortedTransactionError() : error
     } finally {
       this.#transaction = undefined
       this.#leave = undefined

@@ -114,7 +114,7 @@ export class WatchedConnection implements ProxyHandler<object> {
               executed = real.executeQuery(write.compiled, options)
             } catch (error) {
               // A driver that throws at once, as Kysely 0.28's for SQLite does: what follows must be sent all the same.
-              executed = Promise.reject(error as Error)
+              executed = Promise.reject(error)
             }
             write.after()
             result = await executed
