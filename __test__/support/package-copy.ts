@@ -24,7 +24,9 @@ export function copyPackage(
 ): PackageCopy {
   const folder = mkdtempSync(join(tmpdir(), 'cacheops-copy-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  for (const part of ['ts', 'native', 'package.json']) cpSync(join(ROOT, part), join(folder, part), { recursive: true })
+  // NOTE: never links, for a test takes parts away.
+  const how = { recursive: true, dereference: true }
+  for (const part of ['ts', 'native', 'package.json']) cpSync(join(ROOT, part), join(folder, part), how)
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
   if (change !== undefined) {
     const path = join(folder, change.file)
