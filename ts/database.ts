@@ -104,6 +104,10 @@ export class Database {
     return this.#known?.handle
   }
 
+  get sharesConnections(): boolean {
+    return this.#known === undefined || !this.#known.facts.server.startsWith('PostgreSQL')
+  }
+
   /** Whether the facts are known and those of now. */
   get isReady(): boolean {
     return this.#known !== undefined && this.#known.epoch === native.factsEpoch(this.#known.handle)

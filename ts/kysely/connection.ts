@@ -230,8 +230,9 @@ export class WatchedConnection implements ProxyHandler<object> {
         if (!state.inTransaction) state.begin(control.snapshot ?? !database.known!.facts.freshStatements)
         break
       case 'rollback': {
-        const { schemaChanged } = state
-        dropForPeers(database, state.end(control.chain === true ? 'open' : 'none'), schemaChanged)
+        const { schemaChanged, leftOpen } = state
+        const undone = state.end(control.chain === true ? 'open' : 'none')
+        dropForPeers(database, undone, { schemaChanged, leftOpen })
         break
       }
       case 'savepoint':
@@ -240,7 +241,7 @@ export class WatchedConnection implements ProxyHandler<object> {
         state.savepoint(control.name ?? '')
         break
       case 'rollback_to':
-        dropForPeers(database, state.rollbackTo(control.name ?? ''), state.schemaChanged)
+        dropForPeers(database, state.rollbackTo(control.name ?? ''), state)
         break
       case 'release':
         state.releaseSavepoint(control.name ?? '')
