@@ -10,6 +10,7 @@
  */
 
 import type { DatabaseHandle } from './native.ts'
+import { shared } from './shared.ts'
 import type { Change, TransactionState } from './transaction.ts'
 
 /** A database as one instance sees it. */
@@ -23,9 +24,9 @@ export interface Peer {
 }
 
 /** Instances that have used a database, by its handle. It only grows: what is dropped too much is only slow. */
-const instances = new Map<DatabaseHandle, number>()
+const instances = shared('instances', () => new Map<DatabaseHandle, number>())
 /** Connections that somebody holds, or on which a transaction was left open. */
-const inUse = new Map<TransactionState, Peer>()
+const inUse = shared('connections in use', () => new Map<TransactionState, Peer>())
 
 /** An instance has learnt which database it uses. */
 export function joinPeers(handle: DatabaseHandle): void {
