@@ -48,9 +48,14 @@ export function versionsOf(names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, devDependencies[name]!]))
 }
 
+/** A folder with the packages installed, which is kept. */
+export async function modulesOf(name: string, others: Readonly<Record<string, string>>): Promise<string> {
+  return installed(name, { ...(await pack()), ...versionsOf(DRIVERS), ...others })
+}
+
 /** A fresh folder of its own, with the programs in it; it goes when the process ends. */
 export async function consumer(name = 'consumer', others: Readonly<Record<string, string>> = {}): Promise<string> {
-  const modules = installed(name, { ...(await pack()), ...versionsOf(DRIVERS), ...others })
+  const modules = await modulesOf(name, others)
   // NOTE: not the folder of the modules itself, which is below node_modules, where no types are stripped.
   const folder = mkdtempSync(join(tmpdir(), 'cacheops-consumer-'))
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
