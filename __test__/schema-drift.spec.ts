@@ -97,7 +97,7 @@ async function isHit(place: Place, text: string): Promise<boolean> {
   return place.recorder.statements.length === before
 }
 
-const DIGEST = /cacheops_head|pragma_schema_version/
+const DIGEST = /\$head|pragma_schema_version/
 const CATALOG = /pg_catalog\.pg_constraint WHERE contype|pragma_foreign_key_list/
 const ADD_CASCADE = 'alter table child add foreign key (parent_id) references parent (id) on delete cascade'
 const REBUILD_WITH_CASCADE = `drop table child;

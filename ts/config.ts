@@ -117,6 +117,18 @@ export interface CacheopsOptions<DB = any> {
    * in any case. Default: 30.
    */
   readonly schemaCheck?: Seconds | false
+  /**
+   * The exports of the copy of Kysely that instances with this plugin are made of, where cacheops does not find it by itself:
+   * one that a bundler has put into the application, or that another package brings. Default: the copies that cacheops,
+   * the caller and the main module resolve are found.
+   *
+   * @example
+   * ```ts
+   * import * as kysely from 'kysely'
+   * cacheopsPlugin<DB>({ kysely })
+   * ```
+   */
+  readonly kysely?: object
 }
 
 /** A profile, complete. */
@@ -145,6 +157,7 @@ export interface Config {
   readonly functions: ReadonlyMap<string, readonly string[]>
   readonly schema: SchemaFacts | undefined
   readonly schemaCheck: Seconds | false
+  readonly kysely: object | undefined
 }
 
 const DEFAULT_TIMEOUT: Seconds = 3600
@@ -168,6 +181,7 @@ const OPTION_NAMES: readonly (keyof CacheopsOptions)[] = [
   'functions',
   'schema',
   'schemaCheck',
+  'kysely',
 ]
 
 /**
@@ -206,6 +220,7 @@ export function parseOptions(options: CacheopsOptions, environment: NodeJS.Proce
     }),
     schema: options.schema === undefined ? undefined : parseSchemaFile(options.schema),
     schemaCheck: checkSchemaCheck(options.schemaCheck ?? DEFAULT_SCHEMA_CHECK),
+    kysely: options.kysely === undefined ? undefined : checkObject('kysely', options.kysely),
   }
 }
 

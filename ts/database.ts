@@ -111,6 +111,10 @@ export class Database {
     return this.#known?.handle
   }
 
+  get sharesConnections(): boolean {
+    return this.#known === undefined || !this.#known.facts.server.startsWith('PostgreSQL')
+  }
+
   /** Whether the facts are known, those of now, and not older than they may be. */
   get isReady(): boolean {
     return !this.#watch.overdue && this.#agrees

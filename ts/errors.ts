@@ -20,12 +20,16 @@ export type CacheopsErrorCode =
   | 'CACHEOPS_UNSUPPORTED_DATABASE'
   /** a version of Kysely whose executors do not have the methods that cacheops extends */
   | 'CACHEOPS_UNSUPPORTED_KYSELY'
-  /** a Kysely instance made by another copy of the kysely package than the one cacheops extends */
+  /** a Kysely instance made by a copy of the kysely package that cacheops has not found, see the option `kysely` */
   | 'CACHEOPS_FOREIGN_KYSELY'
   /** a call that needs to know which Kysely instance is meant */
   | 'CACHEOPS_DATABASE_REQUIRED'
   /** the native addon for this platform could not be loaded */
   | 'CACHEOPS_NATIVE_MISSING'
+  /** a Node that is too old */
+  | 'CACHEOPS_UNSUPPORTED_NODE'
+  /** two versions of cacheops in one process */
+  | 'CACHEOPS_TWO_VERSIONS'
   /** the schema facts of a database could not be read */
   | 'CACHEOPS_INTROSPECTION_FAILED'
   /** a schema file that cannot be read, is no JSON, was edited, or is of another format */

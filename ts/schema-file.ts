@@ -1,12 +1,12 @@
 /** Schema facts as a value that outlives the process: a cold start need not read the catalogs. */
 
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 
 import { CacheopsError } from './errors.ts'
 import type { DatabaseFacts, DatabaseHead, DialectName, Facts, RunSql } from './kysely/facts.ts'
 import { hashOf } from './kysely/fingerprint.ts'
 import { askSupported } from './kysely/supported.ts'
+import { VERSION } from './shared.ts'
 
 /** Of what {@link SchemaFacts} look like; facts that another version of cacheops understands otherwise have another. */
 const FORMAT = 1
@@ -42,9 +42,6 @@ export interface SchemaFacts {
   /** an implementation detail */
   readonly facts: object
 }
-
-/** What this version makes of a database may be more than what an older one did. */
-const VERSION = (createRequire(import.meta.url)('../package.json') as { version: string }).version
 
 /** Facts as a file has them. */
 export function schemaFileOf(dialect: DialectName, head: DatabaseHead, content: string, facts: Facts): SchemaFacts {
@@ -114,6 +111,7 @@ export async function readFirst(
 ): Promise<DatabaseFacts> {
   const asked = await askSupported(dialect, run, schema !== undefined)
   if (schema !== undefined) {
+    // What this version makes of a schema may be more than what another did.
     if (schema.content === asked.content && schema.version === VERSION)
       return { ...asked, facts: schema.facts as Facts }
     events.warn(

@@ -6,6 +6,7 @@ import type { Database } from '../database.ts'
 import { dropForPeers, leaveConnection, useConnection } from '../peers.ts'
 import { beginReadOnConnection } from '../read.ts'
 import type { KeptRead, ReadRequest, RootRead } from '../read.ts'
+import { shared } from '../shared.ts'
 import type { ControlShape, Shape } from '../shapes.ts'
 import type { Announcement } from '../native.ts'
 import { everything } from '../transaction.ts'
@@ -19,7 +20,7 @@ import type { ExecutionOptions } from './seam.ts'
 /** Methods of a driver's connection that cannot touch a transaction. */
 const HARMLESS_METHODS = new Set<PropertyKey>(['collectSessionInfo', 'cancelQuery', 'killSession'])
 
-const watched = new WeakMap<object, WatchedConnection>()
+const watched = shared('watched connections', () => new WeakMap<object, WatchedConnection>())
 
 /** The watched connection behind what Kysely was given; undefined for a connection of its own. */
 export function watchedOf(connection: DatabaseConnection): WatchedConnection | undefined {
@@ -108,7 +109,13 @@ export class WatchedConnection implements ProxyHandler<object> {
           if (waits !== undefined) await waits
           let result: QueryResult<unknown>
           try {
-            const executed = real.executeQuery(write.compiled, options)
+            let executed: Promise<QueryResult<unknown>>
+            try {
+              executed = real.executeQuery(write.compiled, options)
+            } catch (error) {
+              // A driver that throws at once, as Kysely 0.28's for SQLite does: what follows must be sent all the same.
+              executed = Promise.reject(error)
+            }
             write.after()
             result = await executed
           } catch (error) {
@@ -224,8 +231,9 @@ export class WatchedConnection implements ProxyHandler<object> {
         if (!state.inTransaction) state.begin(control.snapshot ?? !database.known!.facts.freshStatements)
         break
       case 'rollback': {
-        const { schemaChanged } = state
-        dropForPeers(database, state.end(control.chain === true ? 'open' : 'none'), schemaChanged)
+        const { schemaChanged, leftOpen } = state
+        const undone = state.end(control.chain === true ? 'open' : 'none')
+        dropForPeers(database, undone, { schemaChanged, leftOpen })
         break
       }
       case 'savepoint':
@@ -234,7 +242,7 @@ export class WatchedConnection implements ProxyHandler<object> {
         state.savepoint(control.name ?? '')
         break
       case 'rollback_to':
-        dropForPeers(database, state.rollbackTo(control.name ?? ''), state.schemaChanged)
+        dropForPeers(database, state.rollbackTo(control.name ?? ''), state)
         break
       case 'release':
         state.releaseSavepoint(control.name ?? '')

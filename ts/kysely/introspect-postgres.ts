@@ -57,7 +57,7 @@ export async function askPostgres(run: RunSql, withContent: boolean): Promise<As
  */
 async function factsOfPostgres(run: RunSql, { version, compiles }: Head): Promise<Facts> {
   const [row] = await (compiles ? withoutCompiler(run, () => run(CATALOG)) : run(CATALOG))
-  const text = row?.['facts']
+  const text = row?.['$facts']
   if (typeof text !== 'string') throw new Error(`PostgreSQL did not answer with text but with a ${typeof text}`)
   return readFacts(JSON.parse(text) as Catalog, version)
 }

@@ -4,6 +4,7 @@ import type {
   DatabaseConnection,
   Kysely,
   KyselyPlugin,
+  PluginTransformResultArgs,
   QueryExecutor,
   QueryResult,
   RawBuilder,
@@ -23,6 +24,7 @@ import type { Explanation } from '../explain.ts'
 import { invalidateAll, invalidateRow, invalidateTable } from '../invalidate.ts'
 import type { InvalidationTarget } from '../invalidate.ts'
 import { native } from '../native.ts'
+import { warnOfOtherProcesses } from '../other-processes.ts'
 import { readAtRoot } from '../read.ts'
 import type { ReadRequest, RootRead } from '../read.ts'
 import { exportSchema } from '../schema-export.ts'
@@ -31,7 +33,9 @@ import { openEmbeddedStore } from '../store/embedded.ts'
 import { everything } from '../transaction.ts'
 import { CacheOptionsPlugin, explicitOf, installCacheMethods } from './cache-method.ts'
 import { watchedOf, WatchedConnection } from './connection.ts'
-import { installSeam, interceptExecution, locate, refuseForeignCopy, seamPlugin } from './seam.ts'
+import { findCopies } from './copies.ts'
+import { foreignResult, refuseForeignQuery } from './foreign.ts'
+import { extendKysely, interceptExecution, locate, seamPlugin } from './seam.ts'
 import type { ConnectionRequest, Execution, SeamHandler } from './seam.ts'
 
 /** Where an invalidation belongs: `db` may be a transaction, whose commit it then waits for. */
@@ -155,10 +159,12 @@ export type RowOf<DB, T extends keyof DB> = DB[T] extends object
  */
 export function cacheopsPlugin<DB = any>(options: CacheopsOptions<DB> = {}): Cacheops<DB> {
   const config = parseOptions(options as CacheopsOptions, process.env)
-  installCacheMethods()
-  if (config.installed) installSeam()
+  for (const copy of findCopies(config.kysely)) {
+    installCacheMethods(copy)
+    if (config.installed) extendKysely(copy)
+  }
   const events = new Events()
-  if (process.env['NODE_ENV'] === 'production' && !config.storeChosen && config.installed) warnOfOtherProcesses()
+  if (config.installed && !config.storeChosen) warnOfOtherProcesses()
   const instance: Instance = {
     config,
     events,
@@ -166,18 +172,6 @@ export function cacheopsPlugin<DB = any>(options: CacheopsOptions<DB> = {}): Cac
     storeHandle: native.openStore(config.storeName),
   }
   return new CacheopsPlugin(instance)
-}
-
-let warnedOfOtherProcesses = false
-
-function warnOfOtherProcesses(): void {
-  if (warnedOfOtherProcesses) return
-  warnedOfOtherProcesses = true
-  process.emitWarning(
-    "cacheops keeps results in the memory of this process: a second process that reads the same database would not hear of this one's " +
-      "writes. If there is none, say so with the option `store: 'embedded'`.",
-    { type: 'CacheopsWarning', code: 'CACHEOPS_SINGLE_PROCESS' },
-  )
 }
 
 /** Answers the one statement that it was made for. */
@@ -217,12 +211,17 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
   // ---- Kysely's plugin interface
 
   transformQuery({ node }: { readonly node: RootOperationNode }): RootOperationNode {
-    if (this.#instance.config.installed) refuseForeignCopy()
+    if (this.#instance.config.installed) refuseForeignQuery()
     return node
   }
 
-  transformResult({ result }: { readonly result: QueryResult<UnknownRow> }): Promise<QueryResult<UnknownRow>> {
-    return Promise.resolve(result)
+  transformResult({ queryId, result }: PluginTransformResultArgs): Promise<QueryResult<UnknownRow>> {
+    const foreign = this.#instance.config.installed ? foreignResult(queryId) : undefined
+    if (foreign === undefined) return Promise.resolve(result)
+    for (const database of this.#databases.all())
+      database.invalidate([everything('a query of a Kysely that is not watched')])
+    invalidateAll(this.#instance, [], true)
+    return Promise.reject(foreign)
   }
 
   // ---- the seam

@@ -306,4 +306,4 @@ SELECT json_build_object(
     ) x ON true
     WHERE f.nspname <> 'pg_catalog' AND f.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
     GROUP BY f.proname ORDER BY f.proname`)}
-)::text AS facts`
+)::text AS "$facts"`

@@ -99,8 +99,8 @@ export interface Head {
 
 const SETTINGS_OF_FACTS = ['DateStyle', 'extra_float_digits', 'standard_conforming_strings', 'transform_null_equals']
 
-/** The column of {@link headQuery} that holds the {@link Head}; the others are the sample. */
-export const HEAD = 'cacheops_head'
+/** NOTE: a name that drivers leave alone. The column of {@link headQuery} that holds the {@link Head}; the others are the sample. */
+export const HEAD = '$head'
 
 /** Which database this is, what has become of its schema, and a {@link SAMPLE}. */
 export function headQuery(withContent: boolean): string {
@@ -119,5 +119,5 @@ export function headQuery(withContent: boolean): string {
   'changes', ${DIGEST.changes},
   'content', ${withContent ? DIGEST.content : 'NULL'},
   'compiles', pg_jit_available()
-)::text AS ${HEAD}, ${SAMPLE}`
+)::text AS "${HEAD}", ${SAMPLE}`
 }
