@@ -28,7 +28,12 @@ test.serial('postgres: a snapshot that is asked for after BEGIN counts', async (
 })
 
 test.serial('postgres: a default isolation level that is a snapshot counts', async (t) => {
-  const { db, isHit } = await postgres.open(t, { schema: `set default_transaction_isolation = 'repeatable read'` })
+  // PGlite's only session, or all sessions that are to come.
+  const alter = postgres.driver === 'pglite' ? '' : 'alter database shop'
+  const { db, exec, isHit } = await postgres.open(t, {
+    schema: `${alter} set default_transaction_isolation = 'repeatable read'`,
+  })
+  t.teardown(() => exec(`${alter} reset default_transaction_isolation`))
   await genre(db).execute()
   await db.connection().execute(async (connection) => {
     await sql`begin`.execute(connection)
@@ -37,7 +42,9 @@ test.serial('postgres: a default isolation level that is a snapshot counts', asy
   })
 })
 
-test.serial('postgres: a transaction of the driver itself is neither answered from the cache nor kept', async (t) => {
+const byMethod = postgres.driver === 'pglite' ? test.serial : test.serial.skip
+
+byMethod('postgres: a transaction of the driver itself is neither answered from the cache nor kept', async (t) => {
   const { db, isHit } = await postgres.open(t)
   await genre(db).execute()
   await db.transaction().execute(async (trx) => {

@@ -3,6 +3,8 @@
  * texts show where they differ.
  */
 
+import { types } from 'node:util'
+
 const prototypes = new Map<object, string>()
 
 /** A prototype's name, and a number: two classes of one name are not the same. */
@@ -31,6 +33,8 @@ function describeAt(value: unknown, indent: string, path: string, seen: Map<obje
   const before = seen.get(value)
   if (before !== undefined) return `the same as ${before}`
   seen.set(value, path)
+  // One of postgres.js's errors has the parameters in it, and a Proxy may throw whatever it is asked.
+  if (types.isProxy(value)) return 'a Proxy'
   const parts = [...ownText(value), ...properties(value, `${indent}  `, path, seen)]
   return `${prototypeName(Object.getPrototypeOf(value) as object | null)} {${parts.map((part) => `\n${indent}  ${part}`).join('')}\n${indent}}`
 }
