@@ -29,11 +29,14 @@ test.serial('postgres: a snapshot that is asked for after BEGIN counts', async (
 
 test.serial('postgres: a default isolation level that is a snapshot counts', async (t) => {
   // PGlite's only session, or all sessions that are to come.
-  const alter = postgres.driver === 'pglite' ? '' : 'alter database shop'
+  const whole = (change: string) =>
+    postgres.driver === 'pglite'
+      ? change
+      : `do $$ begin execute format('alter database %I ${change.replaceAll("'", "''")}', current_database()); end $$`
   const { db, exec, isHit } = await postgres.open(t, {
-    schema: `${alter} set default_transaction_isolation = 'repeatable read'`,
+    schema: whole(`set default_transaction_isolation = 'repeatable read'`),
   })
-  t.teardown(() => exec(`${alter} reset default_transaction_isolation`))
+  t.teardown(() => exec(whole('reset default_transaction_isolation')))
   await genre(db).execute()
   await db.connection().execute(async (connection) => {
     await sql`begin`.execute(connection)

@@ -253,7 +253,8 @@ for (const database of databases) {
     await rename(db, 'y')
     await sql`commit`.execute(db)
     t.is(await nameOf(db), 'y')
-    t.true(await opened.isHit(genre(db)))
+    // Kysely's connection of postgres.js is another object each time, so that nobody sees that this was the same session.
+    t.is(await opened.isHit(genre(db)), opened.driver !== 'postgres.js')
   })
 
   test.serial(`${name}: reads on the connection of a raw transaction are its reads`, async (t) => {

@@ -6,7 +6,7 @@ import { PostgresJSDialect } from 'kysely-postgres-js'
 import { cacheopsPlugin } from '../../ts/index.ts'
 import type { Cacheops, CacheopsOptions } from '../../ts/index.ts'
 import { postgresDriver } from './databases.ts'
-import { DROP_SCHEMAS, pgPool, postgresJs, sharedPglite, shopCluster } from './servers.ts'
+import { DROP_SCHEMAS, pgPool, postgresJs, sharedPglite, shopOf } from './servers.ts'
 import type { PooledDriverName } from './servers.ts'
 
 /** A database with a schema of a test's own. */
@@ -47,10 +47,10 @@ async function pgliteSession(): Promise<Session> {
 
 /** A pool of one connection. */
 async function pooledSession(driver: PooledDriverName): Promise<Session> {
-  const cluster = await shopCluster()
-  await cluster.exec(DROP_SCHEMAS, 'shop')
+  const { cluster, database } = await shopOf(driver)
+  await cluster.exec(DROP_SCHEMAS, database)
   if (driver === 'pg') {
-    const pool = pgPool(cluster, 'shop', 1)
+    const pool = pgPool(cluster, database, 1)
     return {
       dialect: new PostgresDialect({ pool }),
       query: async (text) => (await pool.query(text)).rows as unknown[],
@@ -58,7 +58,7 @@ async function pooledSession(driver: PooledDriverName): Promise<Session> {
       close: () => pool.end(),
     }
   }
-  const client = postgresJs(cluster, 'shop', 1)
+  const client = postgresJs(cluster, database, 1)
   return {
     dialect: new PostgresJSDialect({ postgres: client }),
     query: async (text) => [...(await client.unsafe(text))],

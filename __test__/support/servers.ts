@@ -108,25 +108,36 @@ export function pooledDialect(
     : new PostgresDialect({ pool: pgPool(cluster, database, connections), cursor: Cursor })
 }
 
-let pooled: Promise<Cluster> | undefined
+/** A database of the server of this process. */
+export interface Shop {
+  readonly cluster: Cluster
+  readonly database: string
+}
 
-/** The server of this process, with a database `shop`. */
-export function shopCluster(): Promise<Cluster> {
-  pooled ??= sharedCluster().then(async (cluster) => {
-    await cluster.exec('create database shop')
-    return cluster
-  })
-  return pooled
+const shops = new Map<PooledDriverName, Promise<Shop>>()
+
+/** A driver's database, which serves all the tests of a file, one after the other. */
+export function shopOf(driver: PooledDriverName): Promise<Shop> {
+  let shop = shops.get(driver)
+  if (shop === undefined) {
+    const database = driver === 'pg' ? 'shop' : 'shop_js'
+    shop = sharedCluster().then(async (cluster) => {
+      await cluster.exec(`create database ${database}`)
+      return { cluster, database }
+    })
+    shops.set(driver, shop)
+  }
+  return shop
 }
 
 async function pooledServer(driver: PooledDriverName, connections: number): Promise<Server> {
-  const cluster = await shopCluster()
-  const exec = (sql: string): Promise<void> => cluster.exec(sql, 'shop')
+  const { cluster, database } = await shopOf(driver)
+  const exec = (sql: string): Promise<void> => cluster.exec(sql, database)
   await exec(`${DROP_SCHEMAS}; ${POSTGRES_TABLES}${POSTGRES_ROWS}`)
   const reset = (): Promise<void> =>
     exec(`truncate track, album, artist, genre, invoice, audit restart identity; ${POSTGRES_ROWS}`)
   return {
-    dialect: () => pooledDialect(driver, cluster, 'shop', connections),
+    dialect: () => pooledDialect(driver, cluster, database, connections),
     exec,
     reset,
     close: () => Promise.resolve(),

@@ -12,6 +12,7 @@ import { POSTGRES_PARAMETERS, SQLITE_PARAMETERS } from './parameter-cases.ts'
 import { POSTGRES_READS } from './read-cases-postgres.ts'
 import { SQLITE_READS } from './read-cases-sqlite.ts'
 import { READS } from './read-cases.ts'
+import { isPostgres } from '../support/servers.ts'
 import { DRIVERS, openTwins } from './twins.ts'
 import type { Db, Twins } from './twins.ts'
 
@@ -117,7 +118,7 @@ for (const driver of DRIVERS) {
   })
   test.after.always(`${driver}: close`, () => twins.close())
 
-  const postgres = driver === 'pglite'
+  const postgres = isPostgres(driver)
   const reads: Reads = { ...READS, ...(postgres ? POSTGRES_READS : SQLITE_READS) }
   for (const [name, build] of Object.entries(reads)) {
     test.serial(`${driver}: ${name}`, async (t) => {
