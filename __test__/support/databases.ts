@@ -116,3 +116,10 @@ export const databases: readonly TestDatabase[] = [
   { name: 'postgres', driver: postgresDriver, open: (t, options = {}) => open(t, postgresDriver, options) },
   { name: 'sqlite', driver: sqliteDriver, open: (t, options = {}) => open(t, sqliteDriver, options) },
 ]
+
+/** A PostgreSQL server, whatever the databases of this run are. */
+export const postgresOnServer: TestDatabase = {
+  name: 'postgres',
+  driver: 'pg',
+  open: (t, options = {}) => open(t, 'pg', options),
+}
