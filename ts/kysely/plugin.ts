@@ -28,7 +28,6 @@ import { warnOfOtherProcesses } from '../other-processes.ts'
 import { readAtRoot } from '../read.ts'
 import type { ReadRequest, RootRead } from '../read.ts'
 import { openEmbeddedStore } from '../store/embedded.ts'
-import { everything } from '../transaction.ts'
 import { CacheOptionsPlugin, explicitOf, installCacheMethods } from './cache-method.ts'
 import { watchedOf, WatchedConnection } from './connection.ts'
 import { findCopies } from './copies.ts'
@@ -191,9 +190,7 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
   transformResult({ queryId, result }: PluginTransformResultArgs): Promise<QueryResult<UnknownRow>> {
     const foreign = this.#instance.config.installed ? foreignResult(queryId) : undefined
     if (foreign === undefined) return Promise.resolve(result)
-    for (const database of this.#databases.all())
-      database.invalidate([everything('a query of a Kysely that is not watched')])
-    invalidateAll(this.#instance, [], true)
+    invalidateAll(this.#instance, this.#everywhere(), true)
     return Promise.reject(foreign)
   }
 
@@ -279,8 +276,12 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
     invalidateAll(this.#instance, await this.#targets(options), options.db === undefined)
   }
 
+  #everywhere(): readonly InvalidationTarget[] {
+    return this.#databases.all().map((database) => ({ database, state: undefined }))
+  }
+
   async #targets({ db }: InvalidateOptions): Promise<readonly InvalidationTarget[]> {
-    if (db === undefined) return this.#databases.all().map((database) => ({ database, state: undefined }))
+    if (db === undefined) return this.#everywhere()
     const executor = db.getExecutor()
     const found = await locate(executor)
     if ('root' in found) return [{ database: this.#databases.of(found.root, executor), state: undefined }]
