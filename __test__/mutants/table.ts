@@ -9,6 +9,7 @@ import type { Mutant } from './mutant.ts'
 import { PROCESSES } from './processes.ts'
 import { READS } from './reads.ts'
 import { RESULTS } from './results.ts'
+import { SCHEMA } from './schema.ts'
 import { SHARING } from './sharing.ts'
 import { TRANSACTIONS } from './transactions.ts'
 import { VALUES } from './values.ts'
@@ -25,6 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...KEYS,
   ...VALUES,
   ...FACTS,
+  ...SCHEMA,
   ...HIDDEN,
   ...RESULTS,
   ...CORE_READS,
