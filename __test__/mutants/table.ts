@@ -1,3 +1,4 @@
+import { COPIES } from './copies.ts'
 import { CORE_QUERIES } from './core-queries.ts'
 import { CORE_READS } from './core-reads.ts'
 import { CORE_WRITES } from './core-writes.ts'
@@ -20,6 +21,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...TRANSACTIONS,
   ...SHARING,
   ...PROCESSES,
+  ...COPIES,
   ...WRITES,
   ...KEYS,
   ...VALUES,

@@ -141,13 +141,18 @@ export class WatchedConnection implements ProxyHandler<object> {
           return await writeAnything(this, 'a statement of an unknown kind', run)
       }
     } catch (error) {
-      database.suspect(compiled.sql, error)
-      if (database.known?.dialect === 'sqlite') {
-        // SQLite may have rolled the whole transaction back, and what follows then commits by itself.
-        if (state.inTransaction) state.uncertain = true
-      } else state.statementFailed()
+      this.#statementFailed(compiled, error)
       throw error
     }
+  }
+
+  #statementFailed({ sql }: CompiledQuery, error: unknown): void {
+    const { database, state } = this
+    database.suspect(sql, error)
+    if (database.known?.dialect === 'sqlite') {
+      // SQLite may have rolled the whole transaction back, and what follows then commits by itself.
+      if (state.inTransaction) state.uncertain = true
+    } else state.statementFailed()
   }
 
   /** What a statement is to be treated as; notes what a read does besides reading. */
@@ -316,17 +321,35 @@ export class WatchedConnection implements ProxyHandler<object> {
     chunkSize: number,
     options?: ExecutionOptions,
   ): AsyncIterableIterator<any> {
-    const { database, state, real } = this
+    const { database, state } = this
     const shape = database.known === undefined ? undefined : database.currentShape(compiled.sql)
-    const { read } = shape ?? {}
-    if (read?.locks === true) state.stopUsing('lock')
+    const kind = shape === undefined ? 'unknown' : this.#kindOf(shape, compiled)
+    if (shape === undefined && state.inTransaction) state.uncertain = true
+    const settle = this.#beginStream(kind, compiled)
     try {
-      yield* real.streamQuery(compiled, chunkSize, options)
+      yield* this.real.streamQuery(compiled, chunkSize, options)
+    } catch (error) {
+      this.#statementFailed(compiled, error)
+      throw error
     } finally {
-      const readsOnly = read === undefined ? shape?.kind === 'inert' : !read.writes && !read.session
-      if (!readsOnly) {
-        await writeAnything(this, 'a streamed statement', () => Promise.resolve({ rows: [] }))
-      }
+      // Also when the caller stops half-way: PostgreSQL has changed all rows before it gives the first.
+      await settle?.()
+    }
+  }
+
+  /** Announces what a stream may write; gives what makes it come true, once the stream is over in whatever way. */
+  #beginStream(kind: Shape['kind'] | 'unknown', compiled: CompiledQuery): (() => Promise<unknown>) | undefined {
+    if (kind === 'read' || kind === 'inert') return undefined
+    if (kind === 'write') {
+      const write = beginWrite(this, compiled, undefined, 'without images')
+      return () => write.done({ rows: [] })
+    }
+    const { promise: over, resolve: end } = Promise.withResolvers<QueryResult<unknown>>()
+    const written =
+      kind === 'ddl' ? changeSchema(this, () => over) : writeAnything(this, 'a streamed statement', () => over)
+    return () => {
+      end({ rows: [] })
+      return written
     }
   }
 
