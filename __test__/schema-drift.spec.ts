@@ -72,7 +72,12 @@ function sqlite(t: ExecutionContext, before = '', options: CacheopsOptions = {})
   const server = sqliteServer('better-sqlite3')
   t.teardown(() => server.close())
   void server.exec(SQLITE_BASE + before)
-  return placeOf(t, () => server.dialect(), server.exec, options)
+  return placeOf(
+    t,
+    () => server.dialect(),
+    (text) => server.exec(text),
+    options,
+  )
 }
 
 const places = {

@@ -17,7 +17,7 @@ import { pooledDialect, sqliteServer } from './support/servers.ts'
 /** A process that starts: nothing is known of the database but what the options say. */
 interface Start {
   readonly db: Kysely<any>
-  readonly cacheops: Cacheops<any>
+  readonly cacheops: Cacheops
   readonly recorder: Recorder
 }
 
@@ -25,7 +25,7 @@ let starts = 0
 
 function start(t: ExecutionContext, dialect: Dialect, options: CacheopsOptions): Start {
   const store = { type: 'embedded', name: `start-${process.pid}-${++starts}` } as const
-  const cacheops = cacheopsPlugin<any>({ store, ...options })
+  const cacheops = cacheopsPlugin({ store, ...options })
   const recorder = new Recorder()
   const db = new Kysely<any>({ dialect: new RecordingDialect(dialect, recorder), plugins: [cacheops] })
   t.teardown(async () => {

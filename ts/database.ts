@@ -195,10 +195,9 @@ export class Database {
     const watch = this.#watch
     if (!watch.look() || watch.overdue || watch.asking !== undefined || provide === undefined) return
     if (!this.#agrees || this.destroyed || this.#loading?.done === false || this.hasFailed) return
-    const ask = async (connection: DatabaseConnection): Promise<void> => {
+    watch.asking = provide(async (connection) => {
       if (!this.stateOf(connection).inTransaction) await this.#hasChanged(runUnlogged.bind(undefined, connection))
-    }
-    watch.asking = provide(ask)
+    })
       .catch((error: unknown) => {
         if (!this.destroyed) this.#notRead(error)
       })
@@ -275,9 +274,7 @@ export class Database {
       if (accepted && !keep) noteSet(known.handle, json)
       this.#known = { ...known, epoch: accepted ? native.factsEpoch(known.handle) : NOT_READ }
       this.#forgetShapes()
-      if (!accepted) continue
-      this.#watch.trust(askedAt)
-      return
+      if (accepted) return this.#watch.trust(askedAt)
     }
   }
 

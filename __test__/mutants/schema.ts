@@ -43,7 +43,7 @@ export const SCHEMA: readonly Mutant[] = [
   {
     guard: 'a failed statement has the schema asked for',
     file: 'ts/kysely/connection.ts',
-    find: 'database.suspect(compiled.sql, error)',
+    find: 'database.suspect(sql, error)',
     replace: '',
     test: drift('sqlite: a statement that fails for want of a column has it asked at once, each text once'),
   },
