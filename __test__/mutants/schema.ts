@@ -59,7 +59,7 @@ export const SCHEMA: readonly Mutant[] = [
     file: 'ts/read.ts',
     find: 'database.look(undefined)',
     replace: '',
-    test: drift('sqlite: nothing is asked in a transaction, whose reads bypass the cache when it is time'),
+    test: drift('postgres: nothing is asked in a transaction, whose reads bypass the cache when it is time'),
   },
   {
     guard: 'no question inside of a transaction',
