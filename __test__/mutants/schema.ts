@@ -88,7 +88,7 @@ export const SCHEMA: readonly Mutant[] = [
     file: 'ts/database.ts',
     find: '[known.facts.connection, declared, found.changes]',
     replace: '[known.facts.connection, declared]',
-    test: drift('sqlite: who reads the facts of a changed schema drops what others have kept under older ones'),
+    test: drift('postgres: who reads the facts of a changed schema drops what others have kept under older ones'),
   },
   {
     guard: 'digest: values of enums',
