@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { DatabaseConnection, QueryExecutor } from 'kysely'
 
 import type { Config } from './config.ts'
+import { dropAndReport } from './drops.ts'
 import { CacheopsError, factsFailed } from './errors.ts'
 import type { Events } from './events.ts'
 import { dialectOf, learnDrivers, runUnlogged } from './kysely/driver.ts'
@@ -20,7 +21,7 @@ import { Profiles } from './profiles.ts'
 import { readFirst } from './schema-file.ts'
 import { SchemaWatch, tellsOfChange } from './schema-watch.ts'
 import { notePrimary, primaryOf } from './replicas.ts'
-import type { Report, Shape } from './shapes.ts'
+import type { Shape } from './shapes.ts'
 import type { Bound, Store } from './store/store.ts'
 import { TransactionState } from './transaction.ts'
 import type { Change } from './transaction.ts'
@@ -435,7 +436,7 @@ export class Database {
     this.#foreignFacts ||= this.#known.facts.connection !== null
     const { handle, attached } = this.#known
     for (const each of [handle, ...attached]) native.dropFacts(each)
-    this.#report(() => native.invalidateDatabase(handle, reason), this.#known.facts.facts.attached)
+    dropAndReport(this, () => native.invalidateDatabase(handle, reason), this.#known.facts.facts.attached)
   }
 
   /**
@@ -466,7 +467,7 @@ export class Database {
         all === undefined
           ? native.invalidate(handle, join(changes), announced)
           : native.invalidateDatabase(handle, all.everything)
-      this.#report(drop, this.#mayWriteBeyond)
+      dropAndReport(this, drop, this.#mayWriteBeyond)
       if (all !== undefined) this.retract(announced)
     }
   }
@@ -475,37 +476,6 @@ export class Database {
   get #mayWriteBeyond(): boolean {
     const { dialect, facts } = this.#known!
     return facts.facts.attached || (dialect === 'sqlite' && !this.#agrees)
-  }
-
-  #report(drop: () => string, beyond: boolean): void {
-    const { events } = this.instance
-    const start = performance.now()
-    let report: Report
-    try {
-      report = JSON.parse(drop()) as Report
-    } catch (error) {
-      // Whatever it was: what cannot be dropped precisely is dropped as a whole.
-      native.invalidateStore(this.instance.storeHandle)
-      events.fault(error, 'invalidation')
-      return
-    }
-    if (beyond && report.dropped.some(({ level }) => level === 'database')) {
-      native.invalidateStore(this.instance.storeHandle)
-    }
-    for (const warning of report.warnings) {
-      events.warn(`cacheops drops every result, because nobody can know what a write did: ${warning}`)
-    }
-    if (report.dropped.length === 0 || !events.has('invalidate')) return
-    const names = this.#known?.names
-    const named = report.dropped.filter(({ level }) => level !== 'database')
-    const tables = named.map(({ schema, table }) => names?.nameOf({ schema, name: table }) ?? table)
-    events.emit('invalidate', {
-      tables: [...new Set(tables)],
-      dropped: report.dropped,
-      more: report.more,
-      warnings: report.warnings,
-      duration: performance.now() - start,
-    })
   }
 }
 

@@ -22,8 +22,7 @@ export function checkSession(
   state: TransactionState,
 ): Promise<void> | undefined {
   // NOTE: nothing is asked inside a transaction that somebody left open: it may still be told its isolation level.
-  if (state.session !== undefined || database.known?.facts.told === undefined || state.inTransaction)
-    return undefined
+  if (state.session !== undefined || database.known?.facts.told === undefined || state.inTransaction) return undefined
   if (database.openTransactions > 0) return undefined
   state.checking ??= check(database, real, state)
   return state.checking

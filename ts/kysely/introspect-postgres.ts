@@ -36,7 +36,8 @@ export async function askPostgres(run: RunSql, withContent: boolean): Promise<As
   }
   if (settings['transform_null_equals'] === 'on') throw new Error('transform_null_equals is on: `= NULL` means IS NULL')
   const { identity: named } = head
-  const identity = named === null ? '' : `postgres:${named.system}:${named.started ?? ''}:${named.oid}:${named.database}`
+  const identity =
+    named === null ? '' : `postgres:${named.system}:${named.started ?? ''}:${named.oid}:${named.database}`
   return {
     identity,
     view: viewOf(settings, inRecovery),
