@@ -58,7 +58,7 @@ export const SESSIONS: readonly Mutant[] = [
     file: 'ts/database.ts',
     find: 'database === undefined ? started : undefined',
     replace: 'database === undefined ? started?.slice(0, 0) : undefined',
-    test: { spec: 'replicas', title: 'pg: a copy that goes its own way never shares results' },
+    test: { spec: 'replicas.slow', title: 'pg: a copy that goes its own way never shares results' },
   },
   {
     guard: 'what a replica has read is not kept',
@@ -66,7 +66,7 @@ export const SESSIONS: readonly Mutant[] = [
     find: 'replica: database.isReplica',
     replace: 'replica: false',
     test: {
-      spec: 'replicas',
+      spec: 'replicas.slow',
       title: 'pg: a standby, by itself, answers with what its primary has read and keeps nothing',
     },
   },
@@ -75,7 +75,7 @@ export const SESSIONS: readonly Mutant[] = [
     file: 'ts/kysely/connection.ts',
     find: 'if (database.factsMayLag) state.session = undefined',
     replace: '',
-    test: { spec: 'replicas', title: 'pg: a promoted standby is one no more' },
+    test: { spec: 'replicas.slow', title: 'pg: a promoted standby is one no more' },
   },
   {
     guard: 'a view that is opened later leaves the registry alone',
