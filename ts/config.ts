@@ -98,6 +98,17 @@ export interface CacheopsOptions<DB = any> {
    * results and invalidations. Default: asked of the database once.
    */
   readonly database?: string
+  /**
+   * Reads of this Kysely instance may run on a replica, which may be behind its primary: they are answered from what reads of
+   * the primary have kept, but never kept themselves. Also for a dialect that spreads reads over a primary and its replicas.
+   * Default: `false`, but a server that says that it is in recovery counts as one.
+   *
+   * @example
+   * ```ts
+   * const reading = new Kysely<DB>({ dialect: replicaDialect, plugins: [cacheopsPlugin<DB>({ replica: true })] })
+   * ```
+   */
+  readonly replica?: boolean
   /** Tables that the triggers of a table write, for triggers whose text cannot be understood. `[]`: none. */
   readonly triggers?: { readonly [table: string]: readonly string[] }
   /** Tables that a database function writes. `{ writes: [] }`: none. */
@@ -153,6 +164,7 @@ export interface Config {
   readonly maxBytes: Bytes
   readonly maxEntryBytes: Bytes
   readonly database: string | undefined
+  readonly replica: boolean
   readonly triggers: ReadonlyMap<string, readonly string[]>
   readonly functions: ReadonlyMap<string, readonly string[]>
   readonly schema: SchemaFacts | undefined
@@ -177,6 +189,7 @@ const OPTION_NAMES: readonly (keyof CacheopsOptions)[] = [
   'maxBytes',
   'maxEntryBytes',
   'database',
+  'replica',
   'triggers',
   'functions',
   'schema',
@@ -213,6 +226,7 @@ export function parseOptions(options: CacheopsOptions, environment: NodeJS.Proce
     maxBytes: checkPositive('maxBytes', options.maxBytes ?? DEFAULT_MAX_BYTES),
     maxEntryBytes: checkPositive('maxEntryBytes', options.maxEntryBytes ?? DEFAULT_MAX_ENTRY_BYTES),
     database: options.database === undefined ? undefined : checkType('database', options.database, 'string'),
+    replica: checkType('replica', options.replica ?? false, 'boolean'),
     triggers: parseTables('triggers', options.triggers ?? {}, (writes) => writes),
     functions: parseTables('functions', options.functions ?? {}, (entry, where) => {
       checkKeys(where, checkObject(where, entry), ['writes'])
@@ -327,7 +341,7 @@ function checkObject(where: string, value: unknown): object {
   throw invalid(`${where} must be an object.`)
 }
 
-function checkType<T>(where: string, value: T, type: 'string' | 'function'): T {
+function checkType<T>(where: string, value: T, type: 'string' | 'function' | 'boolean'): T {
   if (typeof value === type) return value
   throw invalid(`${where} must be a ${type}.`)
 }

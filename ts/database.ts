@@ -2,12 +2,14 @@ import { LRUCache } from 'lru-cache'
 import type { DatabaseConnection, QueryExecutor } from 'kysely'
 
 import type { Config } from './config.ts'
+import { dropAndReport } from './drops.ts'
 import { CacheopsError, factsFailed } from './errors.ts'
 import type { Events } from './events.ts'
 import { dialectOf, learnDrivers, runUnlogged } from './kysely/driver.ts'
 import { askDatabase, introspect } from './kysely/introspect.ts'
 import type { DatabaseFacts, DialectName, Facts, RunSql } from './kysely/introspect.ts'
 import { Names } from './kysely/names.ts'
+import { forbiddenIdentity } from './kysely/postgres-identity.ts'
 import type { Provide } from './kysely/seam.ts'
 import { NamedTables } from './named-tables.ts'
 import { BindCode, native } from './native.ts'
@@ -18,7 +20,8 @@ import { joinPeers } from './peers.ts'
 import { Profiles } from './profiles.ts'
 import { readFirst } from './schema-file.ts'
 import { SchemaWatch, tellsOfChange } from './schema-watch.ts'
-import type { Report, Shape } from './shapes.ts'
+import { notePrimary, primaryOf } from './replicas.ts'
+import type { Shape } from './shapes.ts'
 import type { Bound, Store } from './store/store.ts'
 import { TransactionState } from './transaction.ts'
 import type { Change } from './transaction.ts'
@@ -93,6 +96,8 @@ export class Database {
   #loading: { readonly promise: Promise<void>; done: boolean } | undefined
   #retryAt = 0
   #foreignFacts = false
+  /** Connections of a replica were seen among others. */
+  #mixed = false
   #shapesEpoch = -1
 
   constructor(instance: Instance, executor: QueryExecutor) {
@@ -113,6 +118,30 @@ export class Database {
 
   get sharesConnections(): boolean {
     return this.#known === undefined || !this.#known.facts.server.startsWith('PostgreSQL')
+  }
+
+  /** The database whatever the session, by which instances on one connection know each other. */
+  get base(): DatabaseHandle | undefined {
+    return this.#known?.base
+  }
+
+  /** Reads may see what is older than a write that has returned: they may be answered, but never be kept. */
+  get isReplica(): boolean {
+    return this.instance.config.replica || this.#mixed || this.factsMayLag
+  }
+
+  /** The facts were read on a replica: the schema may have been changed since, so they tell nothing of a write. */
+  get factsMayLag(): boolean {
+    return this.#known?.facts.origin?.inRecovery === true
+  }
+
+  /** Some connections of this instance are those of a replica. */
+  servesReplicas(): void {
+    this.#mixed = true
+    this.instance.events.warn(
+      'cacheops keeps no results of a Kysely instance: some of its connections are those of a replica, which may be behind. ' +
+        'Say so with the option `replica: true`, and give the primary a Kysely instance of its own.',
+    )
   }
 
   /** Whether the facts are known, those of now, and not older than they may be. */
@@ -182,7 +211,7 @@ export class Database {
 
   #notRead(cause: unknown): void {
     this.#retryAt = performance.now() + FACTS_RETRY_MS
-    this.instance.events.fault(factsFailed(cause), 'introspection')
+    this.instance.events.fault(cause instanceof CacheopsError ? cause : factsFailed(cause), 'introspection')
   }
 
   /**
@@ -262,7 +291,8 @@ export class Database {
         native.hasFacts(known.handle) &&
         native.factsEpoch(known.handle) === epoch &&
         [declared, found.changes].every((signature) => isSignedBy(known.handle, signature))
-      if (this.#known === undefined) joinPeers(known.handle)
+      if (this.#known === undefined) joinPeers(known.base)
+      this.stateOf(connection).session = found.told
       // Of two connections that differ, the one that came last is served: the other may have been closed.
       const foreign = shared && !isSignedBy(known.handle, known.facts.connection)
       this.#foreignFacts = foreign && !first
@@ -297,15 +327,20 @@ export class Database {
     const names = await Names.of(dialect, found.facts, this.executor.plugins)
     const lookup = this.#named.in(names)
     const facts = names.declare(found.facts, config, lookup)
+    const { origin, view } = found
+    if (identity === '') throw forbiddenIdentity()
+    const base = native.openDatabase(storeHandle, identity, dialect)
+    if (origin?.inRecovery === false) notePrimary(base, origin.started, this.#known?.facts.origin?.started)
     return {
       epoch: NOT_READ,
-      handle: this.#known?.handle ?? native.openDatabase(storeHandle, identity, dialect),
+      base,
+      handle: native.openDatabase(storeHandle, identity, dialect, view),
       dialect,
       facts: { ...found, facts },
       found: found.facts,
       names,
       profiles: new Profiles(config, names, lookup),
-      context: encodeContext([found.fingerprint, config.prefix]),
+      context: this.#contextOf(found, origin?.started),
       attached: found.attached.map((other) => native.openDatabase(storeHandle, other, dialect)),
     }
   }
@@ -355,9 +390,11 @@ export class Database {
    * The key of a read and the state of what it depends on; or why there is none.
    */
   bind(shape: Shape, parameters: readonly unknown[]): Bound | { readonly reason: string; readonly code: number } {
+    const context = this.#context()
+    if (context === undefined) return { reason: 'replica', code: BindCode.notARead }
     let token: number
     try {
-      token = native.bind(shape.id, encode(this.#context(), parameters))
+      token = native.bind(shape.id, encode(context, parameters))
     } catch (error) {
       if (error instanceof UnencodableParameter) return { reason: error.message, code: BindCode.badParameters }
       throw error
@@ -366,12 +403,23 @@ export class Database {
     return { reason: reasonOf[token] ?? 'unknown', code: token }
   }
 
-  #context(): Uint8Array {
+  /** What keys begin with; undefined for a replica of a primary that is not known. */
+  #context(): Uint8Array | undefined {
     const { vary } = this.instance.config
-    const { context } = this.#known!
-    if (vary === undefined) return context
-    const varied = encodeContext([vary()])
-    return Buffer.concat([context, varied])
+    const { context: own, facts, base } = this.#known!
+    let context: Uint8Array | undefined = own
+    if (this.isReplica && facts.origin !== undefined) {
+      const started = primaryOf(base)
+      context = started === undefined ? undefined : this.#contextOf(facts, started)
+    }
+    if (vary === undefined || context === undefined) return context
+    return Buffer.concat([context, encodeContext([vary()])])
+  }
+
+  /** @param started of the server whose results are meant: its copies share its identity, but must not share them */
+  #contextOf({ fingerprint }: DatabaseFacts, started: string | undefined): Uint8Array {
+    const { prefix, database } = this.instance.config
+    return encodeContext([fingerprint, prefix, database === undefined ? started : undefined])
   }
 
   /** The schema has changed: facts are asked for again, and nothing that was cached is trusted. */
@@ -385,7 +433,7 @@ export class Database {
     this.#foreignFacts ||= this.#known.facts.connection !== null
     const { handle, attached } = this.#known
     for (const each of [handle, ...attached]) native.dropFacts(each)
-    this.#report(() => native.invalidateDatabase(handle, reason), this.#known.facts.facts.attached)
+    dropAndReport(this, () => native.invalidateDatabase(handle, reason), this.#known.facts.facts.attached)
   }
 
   /**
@@ -416,7 +464,7 @@ export class Database {
         all === undefined
           ? native.invalidate(handle, join(changes), announced)
           : native.invalidateDatabase(handle, all.everything)
-      this.#report(drop, this.#mayWriteBeyond)
+      dropAndReport(this, drop, this.#mayWriteBeyond)
       if (all !== undefined) this.retract(announced)
     }
   }
@@ -426,43 +474,15 @@ export class Database {
     const { dialect, facts } = this.#known!
     return facts.facts.attached || (dialect === 'sqlite' && !this.#agrees)
   }
-
-  #report(drop: () => string, beyond: boolean): void {
-    const { events } = this.instance
-    const start = performance.now()
-    let report: Report
-    try {
-      report = JSON.parse(drop()) as Report
-    } catch (error) {
-      // Whatever it was: what cannot be dropped precisely is dropped as a whole.
-      native.invalidateStore(this.instance.storeHandle)
-      events.fault(error, 'invalidation')
-      return
-    }
-    if (beyond && report.dropped.some(({ level }) => level === 'database')) {
-      native.invalidateStore(this.instance.storeHandle)
-    }
-    for (const warning of report.warnings) {
-      events.warn(`cacheops drops every result, because nobody can know what a write did: ${warning}`)
-    }
-    if (report.dropped.length === 0 || !events.has('invalidate')) return
-    const names = this.#known?.names
-    const named = report.dropped.filter(({ level }) => level !== 'database')
-    const tables = named.map(({ schema, table }) => names?.nameOf({ schema, name: table }) ?? table)
-    events.emit('invalidate', {
-      tables: [...new Set(tables)],
-      dropped: report.dropped,
-      more: report.more,
-      warnings: report.warnings,
-      duration: performance.now() - start,
-    })
-  }
 }
 
 /** What has been learnt of a database. */
 export interface Known {
   /** of the core's facts that this agrees with */
   readonly epoch: number
+  /** the database, whatever the session */
+  readonly base: DatabaseHandle
+  /** as sessions with these facts see it */
   readonly handle: DatabaseHandle
   readonly dialect: DialectName
   readonly facts: DatabaseFacts

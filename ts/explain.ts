@@ -42,7 +42,7 @@ export interface Explanation {
 export function explainRead(database: Database, request: ReadRequest, bypass: string | undefined): Explanation {
   const decision = decide(database, request)
   const shape = decision.shape ?? database.shape(request.compiled.sql)
-  const reason = 'reason' in decision ? decision.reason : (bypass ?? null)
+  const reason = 'reason' in decision ? decision.reason : (bypass ?? (decision.replica ? 'replica' : null))
   const bound = 'bound' in decision ? decision.bound : undefined
   const nameOf = (schema: string, name: string): string => database.known?.names.nameOf({ schema, name }) ?? name
   const plan = shape?.read === undefined ? undefined : planOf(shape, request.compiled.parameters)

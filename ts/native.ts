@@ -20,11 +20,13 @@ export type ShapeHandle = number & { readonly __shape?: never }
  */
 export interface Native {
   openStore(name: string): StoreHandle
-  openDatabase(store: StoreHandle, identity: string, dialect: string): DatabaseHandle
+  /** @param view what sessions that see it alike have in common: others have facts of their own, and the same stamps */
+  openDatabase(store: StoreHandle, identity: string, dialect: string, view?: string): DatabaseHandle
   /** grows whenever facts are set or dropped */
   factsEpoch(database: DatabaseHandle): number
   /** false: facts were dropped since `epoch`, these may be older and are refused */
   setFacts(database: DatabaseHandle, factsJson: string, epoch: number): boolean
+  /** of all its views */
   dropFacts(database: DatabaseHandle): void
   hasFacts(database: DatabaseHandle): boolean
   /** this thread's parameter buffer, at least that long */

@@ -16,7 +16,7 @@ import type { Change, TransactionState } from './transaction.ts'
 /** A database as one instance sees it. */
 export interface Peer {
   /** undefined until it is known which database it is */
-  readonly handle: DatabaseHandle | undefined
+  readonly base: DatabaseHandle | undefined
   /** whether another instance may use a connection while this one holds it */
   readonly sharesConnections: boolean
   invalidate(changes: readonly Change[]): void
@@ -45,7 +45,7 @@ export function leaveConnection(state: TransactionState): void {
 export function holdForPeers(peer: Peer, changes: readonly Change[]): void {
   if (!mayHavePeers(peer)) return
   for (const [state, other] of inUse) {
-    const same = peer.handle === undefined || other.handle === undefined || peer.handle === other.handle
+    const same = peer.base === undefined || other.base === undefined || peer.base === other.base
     const shared = other.sharesConnections || state.leftOpen
     if (same && shared && other !== peer && state.inTransaction) state.hold(changes)
   }
@@ -62,6 +62,6 @@ export function dropForPeers(
   peer.invalidate(undone)
 }
 
-function mayHavePeers({ handle }: Peer): boolean {
-  return handle === undefined || (instances.get(handle) ?? 0) > 1
+function mayHavePeers({ base }: Peer): boolean {
+  return base === undefined || (instances.get(base) ?? 0) > 1
 }

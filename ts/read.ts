@@ -32,6 +32,8 @@ interface Cacheable {
   readonly op: Op
   readonly bound: Bound
   readonly timeout: Seconds
+  /** a replica's: it may be answered, but not kept */
+  readonly replica: boolean
   /** what the key was made of */
   readonly parameters: readonly unknown[]
 }
@@ -131,6 +133,10 @@ function follow<T>(
     return access.connect('bypassed')
   }
   const kept = database.instance.store.lookup(decision.bound)
+  if (kept === undefined && decision.replica) {
+    report(database, decision, false, 'replica', start)
+    return access.connect('bypassed')
+  }
   if (kept === undefined) return readMissed(database, request, access, decision, start)
   report(database, decision, true, 'hit', start)
   return access.serve(copyOf(kept))
@@ -210,6 +216,10 @@ export function beginReadOnConnection(
     report(database, decision, true, 'hit', start)
     return { result: copyOf(kept) }
   }
+  if (decision.replica) {
+    report(database, decision, false, 'replica', start)
+    return () => {}
+  }
   const miss = new Miss(decision)
   return (result) => {
     miss.fill(database, result)
@@ -265,7 +275,7 @@ function decideOrThrow(database: Database, request: ReadRequest): Decision {
   if ('reason' in bound) return { shape, op, reason: bound.reason }
   // What has a key can be walked through: no cycle, nothing that throws.
   if (request.explicit === undefined && parameters.some(isMovingTime)) return { shape, op, reason: 'time_parameter' }
-  return { shape, op, bound, timeout: allowed, parameters }
+  return { shape, op, bound, timeout: allowed, replica: database.isReplica, parameters }
 }
 
 /** How long a read may be kept, or why it may not be cached. */

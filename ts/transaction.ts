@@ -25,6 +25,10 @@ export class TransactionState {
   schemaChanged = false
   /** A setting was changed that may decide which table a name means, what may be read, or how values are written. */
   settingsChanged = false
+  /** PostgreSQL: what the connection has told of its session; undefined until it has been asked. */
+  session: string | undefined
+  /** It is being asked. */
+  checking: Promise<void> | undefined
   /** It was open when its connection was given back the last time. */
   leftOpen = false
 

@@ -13,8 +13,10 @@ import { runUnlogged } from './kysely/driver.ts'
 import { RunBetweenSelects } from './kysely/sqlite-images.ts'
 import { native } from './native.ts'
 import type { Announcement } from './native.ts'
+import { mayHaveHappened } from './outcome.ts'
 import { copyEncoded, encodeOrNothing, restore } from './parameters.ts'
 import { holdForPeers } from './peers.ts'
+import { agrees } from './session-check.ts'
 import type { ImagePlan, Images, Shape, TableId } from './shapes.ts'
 import { everything } from './transaction.ts'
 import type { Change, TransactionState } from './transaction.ts'
@@ -47,8 +49,9 @@ export function beginWrite(
   images: 'with images' | 'without images' = 'with images',
 ): Write {
   const { database, state } = connection
-  if (state.settingsChanged || database.settingsChanged) {
-    const changes = [everything('a setting that was changed')]
+  const unlike = whyUnlike(database, state)
+  if (unlike !== undefined) {
+    const changes = [everything(unlike)]
     const announced = state.mayAutocommit ? database.announce(changes) : undefined
     return writeOf(connection, runPlainly(compiled), () => changes, announced)
   }
@@ -60,7 +63,19 @@ export function beginWrite(
   const plainly = images === 'without images' || state.schemaChanged || state.uncertain
   const plan = plainly ? undefined : planImages(database, shape)
   const run = runOf(connection, plan, compiled, options)
-  return writeOf(connection, run, (images) => changesOf(database, shape, parameters, images), announced)
+  // NOTE: what the connection's session is may only be known by then.
+  const changes = (images: Images | undefined): readonly Change[] =>
+    agrees(database, state) ? changesOf(database, shape, parameters, images) : [everything(OTHER_SESSION)]
+  return writeOf(connection, run, changes, announced)
+}
+
+const OTHER_SESSION = 'a connection that differs from the one whose facts are known'
+
+/** Why the facts tell nothing of what is written on a connection. */
+function whyUnlike(database: Database, state: TransactionState): string | undefined {
+  if (state.settingsChanged || database.settingsChanged) return 'a setting that was changed'
+  if (database.factsMayLag) return 'a replica, whose facts may be old'
+  return state.session === undefined || agrees(database, state) ? undefined : OTHER_SESSION
 }
 
 function runOf(
@@ -88,7 +103,8 @@ function writeOf(
     try {
       ;({ result, images } = await outcome)
     } catch (error) {
-      if (mayHaveHappened(database, error)) await settle(connection, changes(undefined), announced)
+      if (database.known?.dialect !== 'postgres' || mayHaveHappened(error, run.compiled.sql))
+        await settle(connection, changes(undefined), announced)
       else database.retract(announced)
       throw error
     }
@@ -205,12 +221,4 @@ function changesOf(
     database.instance.events.fault(error, 'describing a write')
     return [everything('a write that could not be described')]
   }
-}
-
-/** Whether a failed statement may have changed something all the same. */
-function mayHaveHappened(database: Database, error: unknown): boolean {
-  if (database.known?.dialect !== 'postgres') return true
-  const code = (error as { code?: unknown } | null)?.code
-  // PostgreSQL takes a failed statement back as a whole, unless it was the connection or the server that failed.
-  return typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || /^(?:08|40003|57|58|XX)/.test(code)
 }

@@ -75,7 +75,7 @@ export const KEYS: readonly Mutant[] = [
     guard: 'the identity of the database',
     file: 'ts/database.ts',
     find: 'const identity = config.database === undefined ? found.identity : `named:${config.database}`',
-    replace: 'const identity = config.database === undefined ? found.server : `named:${config.database}`',
+    replace: 'const identity = config.database === undefined ? found.view : `named:${config.database}`',
     test: { spec: 'seam', title: 'two databases in memory share nothing under one plugin object' },
   },
   {

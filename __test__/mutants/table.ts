@@ -10,6 +10,7 @@ import { PROCESSES } from './processes.ts'
 import { READS } from './reads.ts'
 import { RESULTS } from './results.ts'
 import { SCHEMA } from './schema.ts'
+import { SESSIONS } from './sessions.ts'
 import { SHARING } from './sharing.ts'
 import { TRANSACTIONS } from './transactions.ts'
 import { VALUES } from './values.ts'
@@ -22,6 +23,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SHARING,
   ...PROCESSES,
   ...COPIES,
+  ...SESSIONS,
   ...WRITES,
   ...KEYS,
   ...VALUES,

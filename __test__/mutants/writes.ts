@@ -47,7 +47,7 @@ export const WRITES: readonly Mutant[] = [
   {
     guard: 'DDL drops every result',
     file: 'ts/database.ts',
-    find: 'this.#report(() => native.invalidateDatabase(handle, reason), this.#known.facts.facts.attached)',
+    find: 'dropAndReport(this, () => native.invalidateDatabase(handle, reason), this.#known.facts.facts.attached)',
     replace: '',
     test: { spec: 'guards-writes', title: 'postgres: a view that is made anew drops its reads' },
   },

@@ -6,13 +6,15 @@ import type { Database } from '../database.ts'
 import { dropForPeers, leaveConnection, useConnection } from '../peers.ts'
 import { beginReadOnConnection } from '../read.ts'
 import type { KeptRead, ReadRequest, RootRead } from '../read.ts'
+import { agrees, checkSession } from '../session-check.ts'
 import { shared } from '../shared.ts'
 import type { ControlShape, Shape } from '../shapes.ts'
 import type { Announcement } from '../native.ts'
 import { everything } from '../transaction.ts'
 import type { TransactionState } from '../transaction.ts'
+import { mayHaveHappened } from '../outcome.ts'
 import { beginWrite, changeSchema, flush, writeAnything } from '../write.ts'
-import { runUnlogged } from './driver.ts'
+import { queues, runUnlogged } from './driver.ts'
 import { settingOf, settingsCalled } from './settings.ts'
 import { tablesOf } from './node-tables.ts'
 import type { ExecutionOptions } from './seam.ts'
@@ -88,6 +90,9 @@ export class WatchedConnection implements ProxyHandler<object> {
   async executeQuery(compiled: CompiledQuery, options?: ExecutionOptions): Promise<QueryResult<any>> {
     const { database, state, real } = this
     const run = (): Promise<QueryResult<unknown>> => real.executeQuery(compiled, options)
+    const checking = checkSession(database, real, state)
+    // Kysely cancels what was asked last on a connection.
+    if (checking !== undefined && (options?.signal !== undefined || !queues(real))) await checking
     const shape = database.known === undefined ? undefined : database.currentShape(compiled.sql)
     try {
       if (shape === undefined) {
@@ -100,6 +105,7 @@ export class WatchedConnection implements ProxyHandler<object> {
           const read = this.#beginRead(compiled)
           if (typeof read !== 'function') return read.result
           const result = await real.executeQuery(compiled, options)
+          if (checking !== undefined) await checking
           read(result)
           return result
         }
@@ -119,14 +125,18 @@ export class WatchedConnection implements ProxyHandler<object> {
             write.after()
             result = await executed
           } catch (error) {
+            if (checking !== undefined) await checking
             return await write.failed(error)
           }
+          if (checking !== undefined) await checking
+          // A replica that was written to has been promoted.
+          if (database.factsMayLag) state.session = undefined
           return await write.done(result)
         }
         case 'ddl':
           return await changeSchema(this, run)
         case 'control':
-          return await this.#control(shape.control!, run)
+          return await this.#control(shape.control!, compiled, run, checking)
         case 'session':
           this.#session(shape, compiled)
           return await real.executeQuery(compiled, options)
@@ -170,9 +180,15 @@ export class WatchedConnection implements ProxyHandler<object> {
   #beginRead(compiled: CompiledQuery): KeptRead | ((result: QueryResult<unknown>) => void) {
     const { database, state } = this
     const rootRead = this.#rootRead
-    if (rootRead === undefined) return beginReadOnConnection(database, this.#requestOf(compiled), state.bypass)
+    if (rootRead === undefined) {
+      const bypass = state.bypass ?? (agrees(database, state) ? undefined : 'other_session')
+      return beginReadOnConnection(database, this.#requestOf(compiled), bypass)
+    }
     if (rootRead === 'bypassed' || state.bypass !== undefined) return () => {}
-    return (result) => rootRead.fill(database, result)
+    return (result) => {
+      if (agrees(database, state)) rootRead.fill(database, result)
+      else rootRead.reason = 'other_session'
+    }
   }
 
   #writeUnparsed(
@@ -215,17 +231,27 @@ export class WatchedConnection implements ProxyHandler<object> {
     database.sessionChanged = detail
   }
 
-  async #control(control: ControlShape, run: () => Promise<QueryResult<unknown>>): Promise<QueryResult<unknown>> {
+  async #control(
+    control: ControlShape,
+    compiled: CompiledQuery,
+    run: () => Promise<QueryResult<unknown>>,
+    checking: Promise<void> | undefined,
+  ): Promise<QueryResult<unknown>> {
     const { database, state } = this
     const sqlite = database.known!.dialect === 'sqlite'
     if (control.verb === 'commit') return this.#commit(control.chain === true, run)
+    // A transaction that was prepared may have been begun anywhere, and be finished here.
+    if (control.verb === 'other') state.hold([everything('a transaction that is finished elsewhere')])
     // SQLite: releasing the savepoint that began the transaction commits it.
-    const announced = control.verb === 'release' && sqlite ? database.announce(state.held) : undefined
+    const commits = control.verb === 'other' || (control.verb === 'release' && sqlite)
+    const announced = commits ? database.announce(state.held) : undefined
     let result: QueryResult<unknown>
     try {
       result = await run()
+      if (checking !== undefined) await checking
     } catch (error) {
-      database.retract(announced)
+      if (control.verb === 'other' && mayHaveHappened(error, compiled.sql)) this.#flushHeld('uncertain', announced)
+      else database.retract(announced)
       if (control.verb === 'rollback') flush(database, state.end('uncertain'), false)
       throw error
     }
@@ -255,8 +281,7 @@ export class WatchedConnection implements ProxyHandler<object> {
         else database.retract(announced)
         break
       default:
-        state.hold([everything('a transaction that is finished elsewhere')])
-        this.#flushHeld('uncertain')
+        this.#flushHeld('uncertain', announced)
     }
     return result
   }

@@ -4,7 +4,7 @@ import type { DatabaseConnection, DialectAdapter, QueryResult } from 'kysely'
 import { CacheopsError } from '../errors.ts'
 import { knownCopies } from './copies.ts'
 import type { KyselyCopy } from './copies.ts'
-import type { DialectName } from './introspect.ts'
+import type { DialectName } from './facts.ts'
 
 /** Adapters that Kysely exports, and what is behind them. */
 const ADAPTERS = {
@@ -92,4 +92,9 @@ export function executesAtOnce(connection: DatabaseConnection): boolean {
   const { executeQuery } = connection
   for (const known of sqliteExecute.values()) if (executeQuery === known) return true
   return false
+}
+
+/** Whether a connection sends a statement without waiting for the answer of the one before. `pg` warns that it soon will not even take it. */
+export function queues(connection: DatabaseConnection): boolean {
+  return connection.constructor.name === 'PostgresJSConnection'
 }

@@ -11,8 +11,12 @@ export type DialectName = 'postgres' | 'sqlite'
 
 /** What a connection tells of itself and of its database, for little: all but the facts. */
 export interface DatabaseHead {
-  /** the same for every connection to the same database, never shared by two databases */
+  /** the same for every connection to the same database; of two only physical copies share it; empty if it may not be asked for */
   readonly identity: string
+  /** the same for sessions to which a name means the same, and that may read the same */
+  readonly view: string
+  /** PostgreSQL: what {@link PostgresSession} the connection has; undefined where connections do not differ */
+  readonly told: string | undefined
   /** how this driver turns database values into JavaScript values, under these session settings; part of every key */
   readonly fingerprint: string
   /**
@@ -24,6 +28,8 @@ export interface DatabaseHead {
   readonly attached: readonly string[]
   /** what answers, in words: `PGlite`, `PostgreSQL 15.4`, `SQLite` */
   readonly server: string
+  /** PostgreSQL: when its server was started, and whether it follows another */
+  readonly origin: { readonly started: string; readonly inRecovery: boolean } | undefined
   /** READ COMMITTED by default: each statement of a transaction sees a fresh snapshot (false on SQLite) */
   readonly freshStatements: boolean
   /** PostgreSQL: `version()` */

@@ -13,34 +13,40 @@ import type {
 } from './facts.ts'
 import { fingerprintOf, hashOf } from './fingerprint.ts'
 import { CATALOG } from './postgres-catalog.ts'
+import { viewOf } from './postgres-identity.ts'
+import { parseSession } from './postgres-session.ts'
 import type { Body, Catalog, ColumnsRow, Oid, RelationRow, TriggerRow } from './postgres-catalog.ts'
-import { HEAD, headQuery } from './postgres-head.ts'
+import { askHead, HEAD } from './postgres-head.ts'
 import type { Head } from './postgres-head.ts'
 
 /**
  * The PostgreSQL database that `run` talks to.
  *
- * @throws when the role may not ask which database this is (`pg_control_system()`), when strings have backslash escapes, or
- * `= NULL` has another meaning.
+ * @throws when strings have backslash escapes, or `= NULL` has another meaning.
  */
 export async function askPostgres(run: RunSql, withContent: boolean): Promise<AskedDatabase> {
-  const [row] = await run(headQuery(withContent))
+  const [row] = await askHead(run, withContent)
   const { [HEAD]: text, ...rest } = row ?? {}
   if (typeof text !== 'string') throw new Error(`PostgreSQL did not answer with text but with a ${typeof text}`)
   const head = JSON.parse(text) as Head
-  const { settings, product, version, session, changes, content } = head
+  const { product, version, session, changes, content } = head
+  const { settings, started: since, inRecovery } = parseSession(head.told)
   if (settings['standard_conforming_strings'] === 'off') {
     throw new Error('standard_conforming_strings is off: texts are not read as they are meant')
   }
   if (settings['transform_null_equals'] === 'on') throw new Error('transform_null_equals is on: `= NULL` means IS NULL')
-  const { system, started, oid, database } = head.identity
-  const identity = `postgres:${system}:${started ?? ''}:${oid}:${database}`
+  const { identity: named } = head
+  const identity =
+    named === null ? '' : `postgres:${named.system}:${named.started ?? ''}:${named.oid}:${named.database}`
   return {
     identity,
+    view: viewOf(settings, inRecovery),
+    told: head.told,
+    origin: { started: since, inRecovery },
     fingerprint: fingerprintOf(Object.assign(Object.create(Object.getPrototypeOf(row)), rest), settings),
     product,
     version,
-    server: started === null ? `PostgreSQL ${Math.floor(version / 10_000)}.${version % 10_000}` : 'PGlite',
+    server: product.includes('PGlite') ? 'PGlite' : `PostgreSQL ${Math.floor(version / 10_000)}.${version % 10_000}`,
     connection: null,
     attached: [],
     freshStatements: /^read (un)?committed$/.test(settings['default_transaction_isolation'] ?? ''),

@@ -1,30 +1,8 @@
 /** What is asked of PostgreSQL before, and often instead of, its catalogs: one row, at a fraction of the price. */
 
+import type { RunSql } from './facts.ts'
+import { SESSION } from './postgres-session.ts'
 import { DIGEST } from './schema-digest.ts'
-
-/**
- * Settings that change what a text means or how a value is written. Those of the session count, so that two pools with
- * different settings do not share entries.
- */
-const SETTINGS = [
-  'bytea_output',
-  'client_encoding',
-  'DateStyle',
-  'default_text_search_config',
-  'default_transaction_isolation',
-  'extra_float_digits',
-  'IntervalStyle',
-  'lc_monetary',
-  'lc_numeric',
-  'lc_time',
-  'row_security',
-  'standard_conforming_strings',
-  'TimeZone',
-  'timezone_abbreviations',
-  'transform_null_equals',
-  'xmlbinary',
-  'xmloption',
-]
 
 /** One value of each type that a driver or a user's parser may treat in its own way. */
 const SAMPLE = [
@@ -80,14 +58,16 @@ export interface Head {
   readonly product: string
   /** such as 180006 */
   readonly version: number
+  /** null if the role may not ask for it */
   readonly identity: {
     readonly system: string
     /** PGlite only */
     readonly started: string | null
     readonly oid: string
     readonly database: string
-  }
-  readonly settings: Readonly<Record<string, string | null>>
+  } | null
+  /** see `parseSession` */
+  readonly told: string
   /** what this role and this session have of their own: names, rights, and how values are written */
   readonly session: string
   readonly changes: string
@@ -102,18 +82,29 @@ const SETTINGS_OF_FACTS = ['DateStyle', 'extra_float_digits', 'standard_conformi
 /** NOTE: a name that drivers leave alone. The column of {@link headQuery} that holds the {@link Head}; the others are the sample. */
 export const HEAD = '$head'
 
+// NOTE: all PGlites are copies of one, and each lives in its process; so only the time of its start tells it.
+const IDENTITY = `(
+    SELECT json_build_object('system', s.system_identifier::text, 'oid', d.oid::text, 'database', d.datname,
+      'started', CASE WHEN version() LIKE '%PGlite%' THEN extract(epoch FROM pg_postmaster_start_time())::text END)
+    FROM pg_control_system() s, pg_catalog.pg_database d WHERE d.datname = current_database())`
+
+/** The answer of {@link headQuery}; without the identity for a role that may not ask for it. */
+export async function askHead(run: RunSql, withContent: boolean): Promise<readonly Record<string, unknown>[]> {
+  try {
+    return await run(headQuery(withContent, true))
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== '42501') throw error
+    return run(headQuery(withContent, false))
+  }
+}
+
 /** Which database this is, what has become of its schema, and a {@link SAMPLE}. */
-export function headQuery(withContent: boolean): string {
+export function headQuery(withContent: boolean, withIdentity: boolean): string {
   return `WITH ${DIGEST.scope} SELECT json_build_object(
   'product', version(),
   'version', current_setting('server_version_num')::int,
-  'identity', (
-    SELECT json_build_object('system', s.system_identifier::text, 'oid', d.oid::text, 'database', d.datname,
-      'started', CASE WHEN version() LIKE '%PGlite%' THEN extract(epoch FROM pg_postmaster_start_time())::text END)
-    FROM pg_control_system() s, pg_catalog.pg_database d WHERE d.datname = current_database()),
-  'settings', (
-    SELECT json_object_agg(name, current_setting(name, true))
-    FROM unnest(ARRAY['${SETTINGS.join("', '")}', 'search_path', 'role', 'session_authorization']) name),
+  'identity', ${withIdentity ? IDENTITY : 'NULL'},
+  'told', ${SESSION},
   'session', json_build_array(current_user, session_user, current_schemas(false),
     ${SETTINGS_OF_FACTS.map((name) => `current_setting('${name}')`).join(', ')})::text,
   'changes', ${DIGEST.changes},

@@ -12,23 +12,32 @@ use crate::schema::{Dialect, Facts, TableName};
 use crate::shape::{PlanCache, Planned};
 use crate::stamps::{Level, Slot, Stamps, order_against_the_other_side};
 
-/// A database within a store.
+/// A database within a store, as sessions of one kind see it: what a name means and what may be read depends on the session.
 #[derive(Debug)]
 pub struct Database {
+    shared: Arc<Shared>,
+    facts: RwLock<Known>,
+    /// Copy of the epoch in `facts`, for the hot path. NOTE: changed only while `facts` is locked for writing.
+    epoch: AtomicU64,
+    plans: Mutex<PlanCache>,
+}
+
+/// What a database is to everybody: what one writes, all have to hear of.
+#[derive(Debug)]
+struct Shared {
     identity: String,
     dialect: Dialect,
     stamps: &'static Stamps,
     store_slot: Slot,
     any_slot: Slot,
     slot: Slot,
-    facts: RwLock<Known>,
-    /// Copy of the epoch in `facts`, for the hot path. NOTE: changed only while `facts` is locked for writing.
-    epoch: AtomicU64,
     registry: RwLock<Registry>,
     version: AtomicU64,
-    plans: Mutex<PlanCache>,
     pending: Pending,
 }
+
+/// Epochs are never those of another view, because changes that one view describes may be settled by another.
+static EPOCHS: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -49,7 +58,7 @@ pub struct Handle {
     pub registered: bool,
 }
 
-impl Database {
+impl Shared {
     fn new(stamps: &'static Stamps, identity: &str, dialect: Dialect) -> Self {
         Self {
             identity: identity.to_owned(),
@@ -58,62 +67,73 @@ impl Database {
             store_slot: store_slot(stamps),
             any_slot: stamps.slot(stamps.name(Level::Any, &[identity.as_bytes()])),
             slot: stamps.slot(stamps.name(Level::Database, &[identity.as_bytes()])),
-            facts: RwLock::default(),
-            epoch: AtomicU64::new(0),
             registry: RwLock::default(),
             version: AtomicU64::new(0),
-            plans: Mutex::default(),
             pending: Pending::default(),
+        }
+    }
+}
+
+impl Database {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            facts: RwLock::default(),
+            epoch: AtomicU64::new(0),
+            plans: Mutex::default(),
         }
     }
 
     /// Its writes that may be committed and are not invalidated yet.
     #[must_use]
     pub fn pending(&self) -> &Pending {
-        &self.pending
+        &self.shared.pending
     }
 
     /// What tells this database from every other, the same in every process.
     #[must_use]
     pub fn identity(&self) -> &str {
-        &self.identity
+        &self.shared.identity
     }
 
     /// The dialect of its connections.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
-        self.dialect
+        self.shared.dialect
     }
 
     /// The stamps of its store.
     #[must_use]
     pub fn stamps(&self) -> &'static Stamps {
-        self.stamps
+        self.shared.stamps
     }
 
     /// The stamps that every result of this database depends on.
     #[must_use]
     #[inline]
     pub fn common_slots(&self) -> [Slot; 2] {
-        [self.store_slot, self.slot]
+        [self.shared.store_slot, self.shared.slot]
     }
 
     /// The slot of the stamp that every write drops: for results of which nobody knows what they depend on.
     #[must_use]
     pub fn any_slot(&self) -> Slot {
-        self.any_slot
+        self.shared.any_slot
     }
 
     /// The slot of a table's stamp.
     #[must_use]
     pub fn table_slot(&self, table: &TableName) -> Slot {
-        self.stamps
-            .slot(self.stamps.name(Level::Table, &self.table_parts(table)))
+        self.shared.stamps.slot(
+            self.shared
+                .stamps
+                .name(Level::Table, &self.table_parts(table)),
+        )
     }
 
     fn table_parts<'a>(&'a self, table: &'a TableName) -> [&'a [u8]; 3] {
         [
-            self.identity.as_bytes(),
+            self.shared.identity.as_bytes(),
             table.schema.as_bytes(),
             table.name.as_bytes(),
         ]
@@ -133,24 +153,25 @@ impl Database {
                 parts.extend(columns.iter().map(String::as_bytes));
             }
         }
-        self.stamps.name(Level::Scheme, &parts)
+        self.shared.stamps.name(Level::Scheme, &parts)
     }
 
     /// Tells writers of a scheme. Must come before the reader asks the database.
     pub fn register(&self, table: &TableName, scheme: &Scheme) -> Handle {
         let registration = self
+            .shared
             .registry
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .register(table, scheme);
         if registration != Registration::Known {
-            self.version.fetch_add(1, Ordering::SeqCst);
+            self.shared.version.fetch_add(1, Ordering::SeqCst);
         }
         order_against_the_other_side();
         let name = self.scheme_name(table, scheme);
         Handle {
             name,
-            slot: self.stamps.slot(name),
+            slot: self.shared.stamps.slot(name),
             registered: registration != Registration::Full,
         }
     }
@@ -158,13 +179,16 @@ impl Database {
     /// The registry, for a writer whose commit is done.
     pub fn registry(&self) -> RwLockReadGuard<'_, Registry> {
         order_against_the_other_side();
-        self.registry.read().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .registry
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Grows whenever a scheme is added or facts change.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.version.load(Ordering::SeqCst)
+        self.shared.version.load(Ordering::SeqCst)
     }
 
     /// Grows whenever facts are set or dropped.
@@ -189,7 +213,7 @@ impl Database {
     ///
     /// [`ErrorKind::InvalidInput`] when the JSON is not of the documented shape.
     pub fn set_facts(&self, json: &str, epoch: u64) -> Result<bool> {
-        let facts = Arc::new(Facts::from_json(json, self.dialect)?);
+        let facts = Arc::new(Facts::from_json(json, self.shared.dialect)?);
         let fingerprint = *blake3::hash(json.as_bytes()).as_bytes();
         let mut known = self.facts.write().unwrap_or_else(PoisonError::into_inner);
         if known.epoch != epoch {
@@ -199,30 +223,47 @@ impl Database {
         let changed = known.fingerprint.replace(fingerprint) != Some(fingerprint);
         self.advance(&mut known);
         if changed {
+            // No view is opened meanwhile.
+            let opened = OPENED.read().unwrap_or_else(PoisonError::into_inner);
             // NOTE: the epoch moved first. A reader that still binds under the old one either sees the new epoch when it
             // is done and gives up, or has loaded the database's stamp before it is dropped here.
             let mut registry = self
+                .shared
                 .registry
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
-            self.stamps.drop_stamp(self.slot);
-            registry.clear();
-            self.stamps.drop_stamp(self.slot);
+            self.stamps().drop_stamp(self.shared.slot);
+            // Readers of another view know that their schemes are registered, and do not look again.
+            if views(&opened, &self.shared).count() == 1 {
+                registry.clear();
+            }
+            self.stamps().drop_stamp(self.shared.slot);
         }
         Ok(true)
     }
 
-    /// Forgets the facts: until new ones are set nothing is cached and every write drops everything.
+    /// Forgets the facts, those of other views included: until new ones are set nothing is cached and every write drops
+    /// everything.
     pub fn drop_facts(&self) {
+        let found: Vec<_> = {
+            let opened = OPENED.read().unwrap_or_else(PoisonError::into_inner);
+            views(&opened, &self.shared).cloned().collect()
+        };
+        for view in found {
+            view.forget_facts();
+        }
+    }
+
+    fn forget_facts(&self) {
         let mut known = self.facts.write().unwrap_or_else(PoisonError::into_inner);
         known.facts = None;
         self.advance(&mut known);
     }
 
     fn advance(&self, known: &mut Known) {
-        known.epoch += 1;
+        known.epoch = EPOCHS.fetch_add(1, Ordering::SeqCst) + 1;
         self.epoch.store(known.epoch, Ordering::SeqCst);
-        self.version.fetch_add(1, Ordering::SeqCst);
+        self.shared.version.fetch_add(1, Ordering::SeqCst);
         self.plans().clear();
     }
 
@@ -242,7 +283,7 @@ impl Database {
 
     /// Drops everything of this database.
     pub fn drop_all(&self) {
-        self.stamps.drop_stamp(self.slot);
+        self.shared.stamps.drop_stamp(self.shared.slot);
     }
 }
 
@@ -255,7 +296,7 @@ fn store_slot(stamps: &Stamps) -> Slot {
 struct Opened {
     stores: Vec<(String, &'static Stamps)>,
     databases: Vec<Arc<Database>>,
-    by_identity: HashMap<(u32, String), u32>,
+    by_identity: HashMap<(u32, String, String), u32>,
 }
 
 static OPENED: RwLock<Option<Opened>> = RwLock::new(None);
@@ -278,13 +319,34 @@ pub fn open_store(name: &str) -> Result<u32> {
     handle(at)
 }
 
+/// All views of a database.
+fn views<'a>(
+    opened: &'a Option<Opened>,
+    shared: &'a Arc<Shared>,
+) -> impl Iterator<Item = &'a Arc<Database>> {
+    let databases = opened.iter().flat_map(|opened| &opened.databases);
+    databases.filter(|database| Arc::ptr_eq(&database.shared, shared))
+}
+
 /// Opens a database of a store: the same handle for every thread.
+///
+/// # Errors
+///
+/// As [`open_view`].
+pub fn open_database(store: u32, identity: &str, dialect: &str) -> Result<u32> {
+    open_view(store, identity, dialect, "")
+}
+
+/// Opens a view of a database: the same handle for every thread.
+///
+/// Sessions for which a name means another table, or that may read other things, have another `view`: facts and plans of
+/// their own, but the same stamps.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::UnknownHandle`] for a store that was never opened, [`ErrorKind::InvalidInput`] for an unknown dialect, or
 /// when this identity is open with the other dialect.
-pub fn open_database(store: u32, identity: &str, dialect: &str) -> Result<u32> {
+pub fn open_view(store: u32, identity: &str, dialect: &str, view: &str) -> Result<u32> {
     let dialect = match dialect {
         "postgres" => Dialect::Postgres,
         "sqlite" => Dialect::Sqlite,
@@ -302,22 +364,30 @@ pub fn open_database(store: u32, identity: &str, dialect: &str) -> Result<u32> {
         .get(store as usize)
         .ok_or_else(|| unknown("store", store))?
         .1;
-    if let Some(at) = opened.by_identity.get(&(store, identity.to_owned())) {
-        return if opened.databases[*at as usize].dialect == dialect {
-            Ok(*at)
-        } else {
-            Err(Error::new(
-                ErrorKind::InvalidInput,
-                format!("{identity:?} is already open with another dialect"),
-            ))
-        };
+    let key = (store, identity.to_owned(), view.to_owned());
+    if let Some(at) = opened.by_identity.get(&key) {
+        return same_dialect(&opened.databases[*at as usize].shared, dialect).map(|()| *at);
     }
+    let other = opened.databases.iter().find(|database| {
+        std::ptr::eq(database.shared.stamps, stamps) && database.shared.identity == identity
+    });
+    let shared = match other {
+        Some(view) => Arc::clone(&view.shared),
+        None => Arc::new(Shared::new(stamps, identity, dialect)),
+    };
+    same_dialect(&shared, dialect)?;
     let at = handle(opened.databases.len())?;
-    opened
-        .databases
-        .push(Arc::new(Database::new(stamps, identity, dialect)));
-    opened.by_identity.insert((store, identity.to_owned()), at);
+    opened.databases.push(Arc::new(Database::new(shared)));
+    opened.by_identity.insert(key, at);
     Ok(at)
+}
+
+fn same_dialect(shared: &Shared, dialect: Dialect) -> Result<()> {
+    if shared.dialect == dialect {
+        return Ok(());
+    }
+    let text = format!("{:?} is already open with another dialect", shared.identity);
+    Err(Error::new(ErrorKind::InvalidInput, text))
 }
 
 /// The database of a handle.

@@ -88,7 +88,7 @@ impl Report {
 pub fn settle(database: &Database, changes: &[Change], announced: Option<u64>) -> Report {
     let report = invalidate(database, changes);
     for other in database.pending().others(announced, database.epoch()) {
-        invalidate(database, &other.changes());
+        invalidate(other.database().unwrap_or(database), &other.changes());
     }
     if let Some(number) = announced {
         database.pending().retract(number);

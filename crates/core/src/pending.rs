@@ -10,10 +10,12 @@
 
 use std::collections::BTreeMap;
 use std::mem::take;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::affected;
 use crate::change::Change;
+use crate::database::Database;
 use crate::shape::Shape;
 
 /// A write on its way.
@@ -21,8 +23,10 @@ use crate::shape::Shape;
 pub enum Announced {
     /// A statement with its parameters; what it changes is only worked out if somebody has to know.
     Statement(Arc<Shape>, Arc<[u8]>),
-    /// What a transaction will have changed when it commits.
-    Changes(Arc<[Change]>),
+    /// What a transaction will have changed when it commits, by the facts of this view.
+    Changes(Arc<Database>, Arc<[Change]>),
+    /// What was abandoned, as whoever asks for it describes it.
+    Abandoned(Arc<[Change]>),
 }
 
 impl Announced {
@@ -31,7 +35,17 @@ impl Announced {
     pub fn changes(&self) -> Vec<Change> {
         match self {
             Self::Statement(shape, input) => affected::change(shape, input, None),
-            Self::Changes(changes) => changes.to_vec(),
+            Self::Changes(_, changes) | Self::Abandoned(changes) => changes.to_vec(),
+        }
+    }
+
+    /// The view by whose facts that is to be understood; none: by those of whoever asked.
+    #[must_use]
+    pub fn database(&self) -> Option<&Database> {
+        match self {
+            Self::Statement(shape, _) => Some(&shape.database),
+            Self::Changes(database, _) => Some(database),
+            Self::Abandoned(_) => None,
         }
     }
 }
@@ -44,7 +58,6 @@ pub struct Pending {
 
 #[derive(Debug, Default)]
 struct Writes {
-    last: u64,
     list: BTreeMap<u64, Announced>,
     /// What writes may change whose thread has ended. Nobody will ever take it back.
     abandoned: Vec<Change>,
@@ -52,6 +65,9 @@ struct Writes {
 
 /// More than these are only known by their tables.
 const ABANDONED_MAX: usize = 64;
+/// Numbers are those of one announcement in the process: whoever takes back one of a database that he has left takes back
+/// nothing else.
+static LAST: AtomicU64 = AtomicU64::new(0);
 
 impl Pending {
     fn writes(&self) -> MutexGuard<'_, Writes> {
@@ -60,10 +76,8 @@ impl Pending {
 
     /// Announces a write that may become visible from now on. Gives the number to take it back by.
     pub fn announce(&self, write: Announced) -> u64 {
-        let mut writes = self.writes();
-        writes.last += 1;
-        let number = writes.last;
-        writes.list.insert(number, write);
+        let number = LAST.fetch_add(1, Ordering::SeqCst) + 1;
+        self.writes().list.insert(number, write);
         number
     }
 
@@ -113,7 +127,7 @@ impl Pending {
                     widened(change.clone(), epoch)
                 }
             });
-            all.push(Announced::Changes(abandoned.collect()));
+            all.push(Announced::Abandoned(abandoned.collect()));
         }
         all
     }

@@ -73,10 +73,16 @@ pub fn open_store(env: Env, name: String) -> Result<u32> {
     database::open_store(&name).map_err(thrown)
 }
 
-/// Opens a database of a store by its identity. Dialects: `postgres`, `sqlite`.
+/// Opens a database of a store by its identity, as sessions of one kind see it. Dialects: `postgres`, `sqlite`.
 #[napi(catch_unwind)]
-pub fn open_database(store: u32, identity: String, dialect: String) -> Result<u32> {
-    database::open_database(store, &identity, &dialect).map_err(thrown)
+pub fn open_database(
+    store: u32,
+    identity: String,
+    dialect: String,
+    view: Option<String>,
+) -> Result<u32> {
+    let view = view.unwrap_or_default();
+    database::open_view(store, &identity, &dialect, &view).map_err(thrown)
 }
 
 /// Grows whenever facts are set or dropped.
@@ -249,7 +255,7 @@ pub fn announce(shape: u32, length: u32) -> Result<f64> {
 #[napi(catch_unwind)]
 pub fn announce_changes(database: u32, changes_json: String) -> Result<f64> {
     let database = self::database(database)?;
-    let changes = Announced::Changes(changes(&changes_json).into());
+    let changes = Announced::Changes(Arc::clone(&database), changes(&changes_json).into());
     Ok(number(unsettled::announce(&database, changes)))
 }
 
