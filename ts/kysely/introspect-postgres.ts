@@ -14,7 +14,7 @@ import type {
 import { fingerprintOf, hashOf } from './fingerprint.ts'
 import { CATALOG } from './postgres-catalog.ts'
 import type { Body, Catalog, ColumnsRow, Oid, RelationRow, TriggerRow } from './postgres-catalog.ts'
-import { HEAD, headQuery } from './postgres-head.ts'
+import { demandTexts, HEAD, headQuery } from './postgres-head.ts'
 import type { Head } from './postgres-head.ts'
 
 /**
@@ -27,6 +27,7 @@ export async function askPostgres(run: RunSql, withContent: boolean): Promise<As
   const [row] = await run(headQuery(withContent))
   const { [HEAD]: text, ...rest } = row ?? {}
   if (typeof text !== 'string') throw new Error(`PostgreSQL did not answer with text but with a ${typeof text}`)
+  demandTexts(rest)
   const head = JSON.parse(text) as Head
   const { settings, product, version, session, changes, content } = head
   if (settings['standard_conforming_strings'] === 'off') {
