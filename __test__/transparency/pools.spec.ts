@@ -5,7 +5,7 @@ import type { ExecutionContext } from 'ava'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import type { Dialect } from 'kysely'
 import { PostgresJSDialect } from 'kysely-postgres-js'
-import pg from 'pg'
+import { Pool, types } from 'pg'
 import Cursor from 'pg-cursor'
 import postgres from 'postgres'
 
@@ -41,9 +41,10 @@ const JSONB = 3802
 
 function pgWith(parsers: Readonly<Record<number, (text: string) => unknown>>) {
   return ({ cluster: { host, port, user }, database }: Shop): Dialect => {
-    const getTypeParser = (oid: number, format?: 'text' | 'binary') =>
-      parsers[oid] ?? (pg.types.getTypeParser(oid, format as 'text') as unknown)
-    const pool = new pg.Pool({ host, port, user, database, max: 2, types: { getTypeParser } as never })
+    const getTypeParser = ((oid: number, format?: 'text') =>
+      // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- there are more types than the enumeration has
+      parsers[oid] ?? types.getTypeParser(oid, format)) as typeof types.getTypeParser
+    const pool = new Pool({ host, port, user, database, max: 2, types: { getTypeParser } })
     pool.on('error', () => undefined)
     return new PostgresDialect({ pool, cursor: Cursor })
   }
