@@ -36,7 +36,7 @@ export const WRITES: readonly Mutant[] = [
   {
     guard: 'a stream that fails fails its transaction',
     file: 'ts/kysely/connection.ts',
-    find: 'this.#statementFailed()\n      throw error\n    } finally {',
+    find: 'this.#statementFailed(compiled, error)\n      throw error\n    } finally {',
     replace: 'throw error\n    } finally {',
     test: { spec: 'transparency/streams', title: 'pg: a failed stream fails its transaction' },
   },
