@@ -17,7 +17,8 @@ const NODE = join(MODULES, 'node', 'bin', WINDOWS ? 'node.exe' : 'node')
 /** A step that failed; what it printed has been shown. */
 export class StepError extends Error {}
 
-function environment() {
+/** Under which the project's own programs run. */
+export function environment() {
   const { PATH = '', ...rest } = process.env
   // NOTE: the project's own Node comes first, also when a script was started by the machine's.
   const path = [join(MODULES, '.bin'), dirname(NODE), PATH, join(homedir(), '.cargo', 'bin')].join(delimiter)

@@ -1,9 +1,11 @@
 // The checks and tests of `npm test`, each of which says how much passed and failed. One that ran nothing has failed.
+import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { stripVTControlCharacters } from 'node:util'
 
-import { ROOT, StepError, buildAddon, buildDist, filesBelow, run } from './prepare.mjs'
+import { binariesOf, installServer } from './postgres.mjs'
+import { ROOT, StepError, buildAddon, buildDist, environment, filesBelow, run } from './prepare.mjs'
 
 const LOCKED = process.env.CI ? ['--locked'] : []
 
@@ -83,18 +85,53 @@ function quickSpecs() {
   return specs.map((path) => relative(ROOT, path))
 }
 
-function ava(argumentsOf = () => []) {
+function ava(argumentsOf = () => [], name = 'ava', environmentOf = async () => ({})) {
   return {
-    name: 'ava',
+    name,
     async run() {
       const color = process.stdout.isTTY ? ['--color'] : []
-      const result = await run('ava', [...color, ...argumentsOf()], { output: 'tee' })
+      const env = { ...environment(), ...(await environmentOf()) }
+      const result = await run('ava', [...color, ...argumentsOf()], { output: 'tee', env })
       const { passed, failed } = counts(result, AVA_PASSED, AVA_FAILED)
       const ticks = [...stripVTControlCharacters(result.text).matchAll(AVA_TICK)].length
       return { passed: failed > 0 ? ticks : passed, failed }
     },
   }
 }
+
+/** Specs that are run once more for each driver of PostgreSQL, and not on SQLite. */
+function specsOfDrivers(pattern) {
+  const specs = filesBelow('__test__').filter(
+    (path) =>
+      path.endsWith('.spec.ts') &&
+      /from '\.\.?\/support\/(?:databases|postgres)\.ts'|\bDRIVERS\b/.test(readFileSync(path, 'utf8')),
+  )
+  const chosen = specs.map((path) => relative(ROOT, path)).filter((path) => pattern.test(path))
+  if (chosen.length === 0) throw new StepError(`no spec for ${pattern}`)
+  return ['--match=!sqlite*', ...chosen]
+}
+
+/**
+ * The specs on a server of PostgreSQL.
+ *
+ * @param version the major version, fetched if need be; without it the machine's own
+ */
+function avaOn(driver, pattern, version) {
+  const name = `specs on ${driver}${version === undefined ? '' : `, PostgreSQL ${version}`}`
+  return ava(
+    () => specsOfDrivers(pattern),
+    name,
+    async () => ({
+      CACHEOPS_TEST_POSTGRES: driver,
+      ...(version === undefined ? {} : { CACHEOPS_TEST_POSTGRES_BIN: await binariesOf(version) }),
+    }),
+  )
+}
+
+/** What a driver and its pool have a part in: transactions, row images, sessions, what callers are given. */
+const NEAR_THE_DRIVER =
+  /\b(?:transaction|write|guards-transactions|freshness|policies|settings)\.spec\.ts$|transparency/
+const ALL = /(?:)/
 
 const TALLY_PASSED = /^(\d+) passed, \d+ failed$/gm
 const TALLY_FAILED = /(?<=^\d+ passed, )(\d+) failed$/gm
@@ -113,6 +150,7 @@ const mutants = (args) => tally('mutants', '__test__/mutants/run.ts', args)
 
 const addon = built('addon', buildAddon)
 const dist = built('dist', buildDist)
+const server = built('PostgreSQL', installServer)
 const typecheck = check('typecheck', 'tsc', '-p', 'tsconfig.json')
 const typeTests = check('type tests', 'tsc', '-p', '__test__/types/tsconfig.json')
 const oxlint = check('oxlint', 'oxlint')
@@ -131,8 +169,11 @@ function oracle(database, ...args) {
   }
 }
 
-const tests = [rustfmt, oxfmt, addon, dist, typecheck, typeTests, oxlint, clippy, rustTests, rustExamples, ava()]
+const checks = [rustfmt, oxfmt, addon, dist, typecheck, typeTests, oxlint, clippy, rustTests, rustExamples, server]
 const proofs = () => [
+  avaOn('postgres.js', ALL),
+  avaOn('pg', /\b(?:transaction|write)\.spec\.ts$|transparency/, 16),
+  avaOn('pg', /\b(?:transaction|write)\.spec\.ts$|transparency/, 18),
   oracle('sqlite', '--steps', '20000', '--seed', '72001', '--reads', '10'),
   oracle('pglite', '--steps', '20000', '--seed', '71001', '--reads', '10'),
   oracle('sqlite', '--steps', '3000', '--seed', '5', '--clients', '4'),
@@ -142,8 +183,11 @@ const proofs = () => [
 
 /** Steps by the name of their script. */
 export const SUITES = {
-  test: (args) => [...tests, ...(args.includes('--all') ? proofs() : [])],
-  'test:quick': (args) => [addon, dist, typecheck, ava(() => (args.length > 0 ? args : quickSpecs()))],
+  test: (args) =>
+    args.includes('--all')
+      ? [...checks, ava(), avaOn('pg', ALL), ...proofs()]
+      : [...checks, ava(), avaOn('pg', NEAR_THE_DRIVER)],
+  'test:quick': (args) => [addon, dist, typecheck, server, ava(() => (args.length > 0 ? args : quickSpecs()))],
   mutants: (args) => [addon, mutants(args)],
   lint: () => [oxlint, clippy],
   types: () => [dist, typecheck, typeTests],

@@ -157,10 +157,31 @@ export const RESULTS: readonly Mutant[] = [
     test: { spec: 'transparency/writes', title: 'pglite: against: a type in a condition, alone' },
   },
   {
+    guard: 'an error whose query is fixed is copied',
+    file: 'ts/kysely/row-images.ts',
+    find: 'if (own.writable === true) return',
+    replace: 'if (own.writable !== undefined) return',
+    test: { spec: 'transparency/pools', title: 'postgres.js: nothing is prepared' },
+  },
+  {
+    guard: 'a driver that changes texts gives no row images',
+    file: 'ts/kysely/introspect-postgres.ts',
+    find: 'demandTexts(rest)\n',
+    replace: '',
+    test: { spec: 'transparency/pools', title: 'postgres.js: texts in capitals' },
+  },
+  {
+    guard: 'names that drivers change are part of the fingerprint',
+    file: 'ts/kysely/postgres-head.ts',
+    find: 'AS sample_v${at}',
+    replace: 'AS v${at}',
+    test: { spec: 'transparency/pools', title: 'postgres.js: names in camel case' },
+  },
+  {
     guard: 'an error’s query is the caller’s',
     file: 'ts/kysely/row-images.ts',
-    find: 'if (query === plan.sql) Object.assign(error, { query: compiled.sql })',
-    replace: '',
+    find: `['query'] === plan.sql ? ofQuery`,
+    replace: `['query'] === '' ? ofQuery`,
     test: { spec: 'transparency/writes', title: 'pglite: against: a unique key, alone' },
   },
   {

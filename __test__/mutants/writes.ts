@@ -17,6 +17,30 @@ export const WRITES: readonly Mutant[] = [
     test: { spec: 'trigger', title: 'postgres: a user function that writes, called by a read' },
   },
   {
+    guard: 'a streamed write is announced before it can become visible',
+    file: 'ts/kysely/connection.ts',
+    find: 'const settle = this.#beginStream(kind, compiled)',
+    replace: 'const settle = () => this.#beginStream(kind, compiled)?.()',
+    test: {
+      spec: 'transparency/streams',
+      title: 'pg: a stream that is committed and not over yet is dropped by a write that has returned',
+    },
+  },
+  {
+    guard: 'what a stream has written is dropped',
+    file: 'ts/kysely/connection.ts',
+    find: 'await settle?.()',
+    replace: 'void settle',
+    test: { spec: 'transparency/streams', title: 'pg: an update that is abandoned' },
+  },
+  {
+    guard: 'a stream that fails fails its transaction',
+    file: 'ts/kysely/connection.ts',
+    find: 'this.#statementFailed(compiled, error)\n      throw error\n    } finally {',
+    replace: 'throw error\n    } finally {',
+    test: { spec: 'transparency/streams', title: 'pg: a failed stream fails its transaction' },
+  },
+  {
     guard: 'a failed statement that may have happened all the same',
     file: 'ts/write.ts',
     find: 'if (mayHaveHappened(database, error)) await',

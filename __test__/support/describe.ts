@@ -59,6 +59,8 @@ function properties(value: object, indent: string, path: string, seen: Map<objec
     if (key === Symbol.for('cacheops.explicit')) continue
     // Where Kysely was when a caller gave up. Who gets a hit is never on the way to a connection.
     if (key === '__kysely_timing__') continue
+    // Where in PostgreSQL's source it was refused, which a statement that is prepared already comes by elsewhere.
+    if ((key === 'routine' || key === 'line') && isRefusal(value)) continue
     if (ArrayBuffer.isView(value) && typeof key === 'string' && /^\d+$/.test(key)) continue
     const descriptor = Object.getOwnPropertyDescriptor(value, key)!
     const { enumerable, writable, configurable, value: inner } = descriptor
@@ -75,6 +77,11 @@ function properties(value: object, indent: string, path: string, seen: Map<objec
     described.push(`${name}${marks === '' ? '' : ` (${marks})`}: ${text}`)
   }
   return described
+}
+
+/** An error of a transaction that has failed. */
+function isRefusal(value: object): boolean {
+  return value instanceof Error && 'code' in value && value.code === '25P02'
 }
 
 /** What came of a call. */

@@ -5,7 +5,7 @@ import type { ExecutionContext } from 'ava'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import type { Dialect } from 'kysely'
 import { PostgresJSDialect } from 'kysely-postgres-js'
-import pg from 'pg'
+import { Pool, types } from 'pg'
 import Cursor from 'pg-cursor'
 import postgres from 'postgres'
 
@@ -41,9 +41,10 @@ const JSONB = 3802
 
 function pgWith(parsers: Readonly<Record<number, (text: string) => unknown>>) {
   return ({ cluster: { host, port, user }, database }: Shop): Dialect => {
-    const getTypeParser = (oid: number, format?: 'text' | 'binary') =>
-      parsers[oid] ?? (pg.types.getTypeParser(oid, format as 'text') as unknown)
-    const pool = new pg.Pool({ host, port, user, database, max: 2, types: { getTypeParser } as never })
+    const getTypeParser = ((oid: number, format?: 'text') =>
+      // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- there are more types than the enumeration has
+      parsers[oid] ?? types.getTypeParser(oid, format)) as typeof types.getTypeParser
+    const pool = new Pool({ host, port, user, database, max: 2, types: { getTypeParser } })
     pool.on('error', () => undefined)
     return new PostgresDialect({ pool, cursor: Cursor })
   }
@@ -75,11 +76,16 @@ const CUSTOMS: Readonly<Record<PooledDriverName, Readonly<Record<string, (shop: 
     'instances of a class': jsWith({
       types: { numeric: { ...asText(NUMERIC), parse: (text: string) => new Money(text) } },
     }),
-    'names in camel case': jsWith({ transform: postgres.camel }),
+    'names in camel case': jsWith({ transform: { column: { from: postgres.toCamel } } }),
+    'names in camel case, and those within documents': jsWith({ transform: postgres.camel }),
     'columns in capitals': jsWith({ transform: { column: { from: (name: string) => name.toUpperCase() } } }),
     'rows with a further column': jsWith({ transform: { row: { from: (row: object) => ({ ...row, further: 1 }) } } }),
-    'values that are changed': jsWith({
-      transform: { value: { from: (value: unknown) => (typeof value === 'string' ? `${value}?` : value) } },
+    'texts in capitals': jsWith({
+      transform: {
+        value: {
+          from: (value: unknown) => (typeof value === 'string' && value.length < 30 ? value.toUpperCase() : value),
+        },
+      },
     }),
     'undefined is NULL': jsWith({ transform: { undefined: null } }),
     'nothing is prepared': jsWith({ prepare: false }),
@@ -93,24 +99,28 @@ const kinds = (db: Db) => db.selectFrom('kind').selectAll().orderBy('id')
 const twice = async (call: () => Promise<unknown>): Promise<unknown[]> => [await call(), await call()]
 
 const CALLS: Calls = {
-  reads: (db) => twice(() => kinds(db).execute()),
-  'reads with conditions': (db) =>
-    twice(() => db.selectFrom('track').selectAll().where('album_id', '=', 1).orderBy('id').execute()),
-  'reads of raw text': (db) => twice(() => sql`select id, price as the_price from track order by id`.execute(db)),
-  streams: (db) => gather(kinds(db).stream(2)),
-  'an insert': (db) => db.insertInto('genre').values({ id: 900, name: 'new' }).execute(),
-  'an insert, giving back': (db) => db.insertInto('genre').values({ id: 900, name: 'new' }).returningAll().execute(),
+  reads: async (db) => [
+    await twice(() => kinds(db).execute()),
+    await twice(() => db.selectFrom('track').selectAll().where('album_id', '=', 1).orderBy('id').execute()),
+    await twice(() => sql`select id, price as the_price from track order by id`.execute(db)),
+    await gather(kinds(db).stream(2)),
+  ],
+  inserts: async (db) => [
+    await db.insertInto('genre').values({ id: 900, name: 'new' }).execute(),
+    await db.insertInto('genre').values({ id: 901, name: 'newer' }).returningAll().execute(),
+  ],
   'an update': (db) => db.updateTable('genre').set({ name: 'x' }).where('id', '=', 1).execute(),
-  'an update of several': (db) => db.updateTable('track').set({ price: 1.25 }).where('album_id', '=', 1).execute(),
-  'an update, giving back': (db) =>
-    db.updateTable('track').set({ price: 1.25 }).where('album_id', '=', 1).returningAll().execute(),
-  'an update of every type': (db) => db.updateTable('kind').set({ t: 'new' }).returningAll().execute(),
-  'a deletion': (db) => db.deleteFrom('track').where('album_id', '=', 1).execute(),
+  'updates of several': async (db) => [
+    await db.updateTable('track').set({ genre_id: 2 }).where('album_id', '=', 1).execute(),
+    await db.updateTable('track').set({ price: 1.25 }).where('album_id', '=', 1).returningAll().execute(),
+    await db.updateTable('kind').set({ t: 'new' }).returningAll().execute(),
+  ],
   'a transaction': (db) =>
     db
       .transaction()
       .execute(async (trx) => [
         await trx.updateTable('genre').set({ name: 'x' }).where('id', '=', 1).returningAll().execute(),
+        await trx.deleteFrom('track').where('album_id', '=', 1).execute(),
         await kinds(trx).execute(),
       ]),
   'against a key': (db) => db.insertInto('genre').values({ id: 1, name: 'x' }).execute(),

@@ -16,7 +16,7 @@ import { CATALOG } from './postgres-catalog.ts'
 import { viewOf } from './postgres-identity.ts'
 import { parseSession } from './postgres-session.ts'
 import type { Body, Catalog, ColumnsRow, Oid, RelationRow, TriggerRow } from './postgres-catalog.ts'
-import { askHead, HEAD } from './postgres-head.ts'
+import { askHead, demandTexts, HEAD } from './postgres-head.ts'
 import type { Head } from './postgres-head.ts'
 
 /**
@@ -28,6 +28,7 @@ export async function askPostgres(run: RunSql, withContent: boolean): Promise<As
   const [row] = await askHead(run, withContent)
   const { [HEAD]: text, ...rest } = row ?? {}
   if (typeof text !== 'string') throw new Error(`PostgreSQL did not answer with text but with a ${typeof text}`)
+  demandTexts(rest)
   const head = JSON.parse(text) as Head
   const { product, version, session, changes, content } = head
   const { settings, started: since, inRecovery } = parseSession(head.told)

@@ -25,8 +25,8 @@ const SAMPLE = [
   "'04:05:06'::time",
   "'04:05:06+01'::timetz",
   "'1 day 02:03:04'::interval",
-  `'{"a":1}'::json`,
-  `'{"a":[1,null]}'::jsonb`,
+  `'{"a_b":1}'::json`,
+  `'{"a_b":[1,null]}'::jsonb`,
   "'\\x00ff'::bytea",
   "'00000000-0000-4000-8000-000000000001'::uuid",
   "'1.5'::money",
@@ -49,7 +49,8 @@ const SAMPLE = [
   `'{"{}"}'::jsonb[]`,
   'NULL',
 ]
-  .map((value, at) => `${value} AS v${at}`)
+  // Drivers may change names as well, and those within documents.
+  .map((value, at) => `${value} AS sample_v${at}`)
   .join(', ')
 
 /** The answer of {@link headQuery}, beside the sample. */
@@ -110,5 +111,15 @@ export function headQuery(withContent: boolean, withIdentity: boolean): string {
   'changes', ${DIGEST.changes},
   'content', ${withContent ? DIGEST.content : 'NULL'},
   'compiles', pg_jit_available()
-)::text AS "${HEAD}", ${SAMPLE}`
+)::text AS "${HEAD}", ${PROBES.map((text, at) => `'${text}'::text AS "${PROBE}${at}"`).join(', ')}, ${SAMPLE}`
+}
+
+/** Texts that a driver may think better of; row images are made of such. */
+const PROBES = ['', ' A_b', '1', 'true', '2001-02-03', '2001-02-03 04:05:06+00', '{"a_b":1}']
+const PROBE = '$probe'
+
+/** @throws when texts do not come out as they are: what a driver's transformations made of a row image would tell nothing. */
+export function demandTexts(row: Readonly<Record<string, unknown>>): void {
+  if (PROBES.every((text, at) => row[PROBE + at] === text)) return
+  throw new Error('the driver changes texts on their way (an option `transform`): what a write changed cannot be told')
 }

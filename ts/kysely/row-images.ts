@@ -131,8 +131,7 @@ export function runReturning(
         database.schemaChanged('the facts are older than a table')
         return { result, images: undefined }
       }
-      tellOfCallersText(error, plan, compiled)
-      throw error
+      throw tellOfCallersText(error, plan, compiled)
     },
   }
 }
@@ -217,22 +216,35 @@ function isOurs(error: unknown, sqlite: boolean): boolean {
 }
 
 /** An error speaks of the text that was executed: its query, a position in it that what stands in front has moved, its verb. */
-function tellOfCallersText(error: unknown, plan: ImagePlan, compiled: CompiledQuery): void {
-  if (!(error instanceof Error)) return
-  const { position, query, code, length } = error as Error & Record<string, unknown>
-  if (query === plan.sql) Object.assign(error, { query: compiled.sql })
+function tellOfCallersText(thrown: unknown, plan: ImagePlan, compiled: CompiledQuery): unknown {
+  if (!(thrown instanceof Error)) return thrown
+  const error =
+    (thrown as Error & Record<string, unknown>)['query'] === plan.sql ? ofQuery(thrown, compiled.sql) : thrown
+  const { position, code, length } = error as Error & Record<string, unknown>
   const verb = /^\s*(?:update|delete|insert)/i.exec(compiled.sql)?.[0].trim().toUpperCase()
   if (code === '25006' && plan.counted && verb !== undefined) {
     error.message = error.message.replace(/SELECT(?: FOR NO KEY UPDATE)?/, verb)
   }
-  if (typeof position !== 'string' && typeof position !== 'number') return
+  if (typeof position !== 'string' && typeof position !== 'number') return error
   // Positions count from 1.
   const at = Number(position) - 1
   const piece = plan.pieces.find((candidate) => at >= candidate.at && at <= candidate.at + candidate.length)
-  if (piece === undefined) return
+  if (piece === undefined) return error
   const own = at - piece.at + piece.from + 1
   Object.assign(error, { position: typeof position === 'string' ? String(own) : own })
   // Of the server's message, which has the position in it.
   if (typeof length === 'number')
     Object.assign(error, { length: length - String(position).length + String(own).length })
+  return error
+}
+
+/** The error with another query. Errors of postgres.js have theirs fixed, so that it takes another error to tell it. */
+function ofQuery(error: Error, query: string): Error {
+  const descriptors = Object.getOwnPropertyDescriptors(error) as Record<PropertyKey, PropertyDescriptor>
+  const own = descriptors['query']!
+  if (own.writable === true) return Object.assign(error, { query })
+  const copy = new Error()
+  for (const key of Reflect.ownKeys(copy)) Reflect.deleteProperty(copy, key)
+  Object.setPrototypeOf(copy, Object.getPrototypeOf(error) as object)
+  return Object.defineProperties(copy, { ...descriptors, query: { ...own, value: query } })
 }

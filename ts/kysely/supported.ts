@@ -18,7 +18,9 @@ export async function askSupported(dialect: DialectName, run: RunSql, withConten
     // What is not PostgreSQL may not have what was asked for.
     if (dialect === 'postgres') {
       const [row] = await run("select version() as version, current_setting('server_version_num') as number")
-      demandPostgres(row?.['version'], Number(row?.['number']))
+      // Not by their names, which the driver may have been told to change.
+      const [product, number] = Object.values(row ?? {})
+      demandPostgres(product, Number(number))
     }
     throw error
   }
