@@ -10,7 +10,7 @@ import { markdown } from './table.ts'
 import type { Part } from './table.ts'
 import { ROOT } from './tools.ts'
 
-const PARTS = ['runtimes']
+const PARTS = ['kysely', 'runtimes']
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { markdown: { type: 'boolean', default: false }, only: { type: 'string' } },

@@ -15,7 +15,7 @@ import { executesAtOnce, runUnlogged } from './driver.ts'
 import { affectedBy, imageOf } from './row-images.ts'
 import type { Outcome, Row, WriteConnection, WriteRun } from './row-images.ts'
 
-const ROW = '__cacheops_row'
+const ROW = '$cacheops$row'
 
 /** How a statement of ours ended: nobody but us is to hear of its failure. */
 type Ended = { readonly rows: readonly Row[] } | { readonly error: unknown }
