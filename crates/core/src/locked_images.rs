@@ -140,10 +140,7 @@ impl Locked<'_> {
             items.push(format!("({old})::text AS \"$cacheops$o\""));
         }
         for (at, column) in plan.columns.iter().enumerate() {
-            items.push(format!(
-                "{}::text AS \"$cacheops$n{at}\"",
-                self.own(column)
-            ));
+            items.push(format!("{}::text AS \"$cacheops$n{at}\"", self.own(column)));
         }
         for (at, column) in plan.differs.iter().enumerate() {
             let new = self.value(column, "true");
