@@ -73,8 +73,9 @@ const SHELVES =
   'insert into shelf values (1, 0), (2, 0), (3, 0)'
 
 async function serverOf(driver: PooledDriverName): Promise<NonNullable<ShopThreadData['server']>> {
-  const { host, port, user, exec } = await sharedCluster()
-  await exec(SHELVES)
+  const cluster = await sharedCluster()
+  await cluster.exec(SHELVES)
+  const { host, port, user } = cluster
   return { driver, cluster: { host, port, user } }
 }
 

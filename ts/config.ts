@@ -16,6 +16,11 @@ export type Op = 'get' | 'fetch' | 'count' | 'aggregate' | 'exists'
 
 const OPS: readonly Op[] = ['get', 'fetch', 'count', 'aggregate', 'exists']
 
+/** Environment variables. NOTE: not Node's type, which users need not have. */
+export interface Environment {
+  readonly [name: string]: string | undefined
+}
+
 /** One op, several, or all of them. */
 export type Ops = Op | readonly Op[] | 'all'
 
@@ -202,7 +207,7 @@ const OPTION_NAMES: readonly (keyof CacheopsOptions)[] = [
  *
  * @throws CacheopsError with the nearest valid name when a name is unknown, or with what is allowed when a value is wrong.
  */
-export function parseOptions(options: CacheopsOptions, environment: NodeJS.ProcessEnv): Config {
+export function parseOptions(options: CacheopsOptions, environment: Environment): Config {
   checkKeys('cacheopsPlugin()', options, OPTION_NAMES)
   const defaults = parseProfile('defaults', options.defaults ?? {}, {
     ops: new Set(),

@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 
+import type { Environment } from './config.ts'
 import { shared } from './shared.ts'
 
 const warned = shared('warned of other processes', () => ({ yes: false }))
@@ -17,7 +18,7 @@ export function warnOfOtherProcesses(): void {
 }
 
 /** What tells that this process is not the only one. NOTE: Node takes NODE_UNIQUE_ID out of the environment before any code runs. */
-function signOfOthers(environment: NodeJS.ProcessEnv): string | undefined {
+function signOfOthers(environment: Environment): string | undefined {
   if (cluster.isWorker) return 'this is a worker of a cluster'
   // pm2 numbers the instances of an application from 0, in both of its modes.
   if (Number(environment['NODE_APP_INSTANCE']) > 0) return 'this is not the first instance (NODE_APP_INSTANCE)'

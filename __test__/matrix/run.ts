@@ -26,8 +26,9 @@ for (const name of positionals.length > 0 ? positionals : PARTS) {
     process.stdout.write(markdown(columns, chosen))
     continue
   }
-  for (const { cells, run } of chosen) {
-    const why = await run().then(
+  for (const row of chosen) {
+    const { cells } = row
+    const why = await row.run().then(
       () => undefined,
       (error: unknown) => (error instanceof Error ? error.message : String(error)),
     )

@@ -3,8 +3,9 @@
 import { BUNDLERS } from './runtimes/bundlers.ts'
 import { NEXT_ROWS } from './runtimes/next.ts'
 import { RUNTIMES } from './runtimes/runtimes.ts'
+import { TYPES } from './runtimes/types.ts'
 import type { Row } from './table.ts'
 
 export const heading = '## Runtimes and tools'
 export const columns: readonly string[] = ['runtime or tool', 'what was tried', 'result']
-export const rows: readonly Row[] = [...RUNTIMES, ...BUNDLERS, ...NEXT_ROWS]
+export const rows: readonly Row[] = [...RUNTIMES, ...BUNDLERS, ...NEXT_ROWS, ...TYPES]

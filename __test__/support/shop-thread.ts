@@ -38,10 +38,10 @@ const { store, server, file } = workerData as ShopThreadData
 function dialectOf(): Dialect {
   if (server !== undefined) return pooledDialect(server.driver, server.cluster as Cluster, 'postgres')
   const database = new BetterSqlite3(file)
-  const { prepare } = database
+  const prepare = database.prepare.bind(database)
   let written = false
   database.prepare = ((text: string) => {
-    const statement = prepare.call(database, text)
+    const statement = prepare(text)
     for (const method of ['run', 'all'] as const) {
       const execute = statement[method].bind(statement) as (...args: unknown[]) => unknown
       statement[method] = ((...args: unknown[]) => {

@@ -12,14 +12,14 @@ const PROGRAMS = join(ROOT, '__test__', 'matrix', 'programs')
 /** What the programs use, in the versions of the project. */
 const DRIVERS = ['kysely', 'better-sqlite3', '@electric-sql/pglite', 'pg', 'postgres', 'kysely-postgres-js']
 
-let packed: Promise<Record<string, string>> | undefined
+let archives: Promise<Record<string, string>> | undefined
 
-/** This package and that of its addon for this platform, packed as for a release. The names of the files tell their content. */
-function pack(): Promise<Record<string, string>> {
-  return (packed ??= packOnce())
+/** This package and that of its addon for this platform, in this order, as for a release. The names of the files tell their content. */
+export function packed(): Promise<Record<string, string>> {
+  return (archives ??= pack())
 }
 
-async function packOnce(): Promise<Record<string, string>> {
+async function pack(): Promise<Record<string, string>> {
   const folder = join(CACHE, 'packed')
   rmSync(folder, { recursive: true, force: true })
   const platforms = join(folder, 'npm')
@@ -33,6 +33,9 @@ async function packOnce(): Promise<Record<string, string>> {
     const content = createHash('sha256')
       .update(readFileSync(join(folder, name!)))
       .digest('hex')
+    for (const old of readdirSync(CACHE).filter((other) => other.startsWith(name!.replace('.tgz', '-')))) {
+      if (!old.includes(content.slice(0, 16))) rmSync(join(CACHE, old))
+    }
     const named = join(CACHE, `${name!.replace('.tgz', '')}-${content.slice(0, 16)}.tgz`)
     if (!existsSync(named)) cpSync(join(folder, name!), named)
     return `file:${named}`
@@ -50,7 +53,7 @@ export function versionsOf(names: readonly string[]): Record<string, string> {
 
 /** A folder with the packages installed, which is kept. */
 export async function modulesOf(name: string, others: Readonly<Record<string, string>>): Promise<string> {
-  return installed(name, { ...(await pack()), ...versionsOf(DRIVERS), ...others })
+  return installed(name, { ...(await packed()), ...versionsOf(DRIVERS), ...others })
 }
 
 /** A fresh folder of its own, with the programs in it; it goes when the process ends. */

@@ -30,6 +30,7 @@ interface Site {
 interface Application {
   readonly folder: string
   readonly env: Record<string, string>
+  readonly building: { readonly cwd: string; readonly env: Record<string, string> }
 }
 
 let application: Promise<Application> | undefined
@@ -42,7 +43,7 @@ async function create(): Promise<Application> {
   cpSync(modules, folder, { recursive: true, verbatimSymlinks: true })
   cpSync(new URL('../programs/next', import.meta.url), folder, { recursive: true })
   const env = { NEXT_TELEMETRY_DISABLED: '1', CI: '1', SHOP_FILE: join(folder, 'shop.db') }
-  return { folder, env }
+  return { folder, env, building: { cwd: folder, env } }
 }
 
 function fill({ env }: Application): void {
@@ -110,14 +111,18 @@ async function visit(site: Site): Promise<void> {
   expect('not touched by it', await site.artist(2), { name: 'two', hit: true })
 }
 
-async function build(app: Application, env: Record<string, string> = {}, mayFail = false): Promise<string> {
+async function build(app: Application): Promise<void> {
   rmSync(join(app.folder, '.next'), { recursive: true, force: true })
-  const { code, stdout, stderr } = await execute(process.execPath, [NEXT, 'build'], {
-    cwd: app.folder,
-    env: { ...app.env, ...env },
-    mayFail,
-  })
-  return code === 0 ? '' : `${stdout}\n${stderr}`
+  await execute(process.execPath, [NEXT, 'build'], app.building)
+}
+
+/** Nothing is left out of the bundle but the driver. */
+async function bundled(): Promise<void> {
+  const { building } = await (application ??= create())
+  const env = { ...building.env, EXTERNAL: 'better-sqlite3' }
+  const { code, stdout, stderr } = await execute(process.execPath, [NEXT, 'build'], { ...building, env, mayFail: true })
+  if (code === 0 || !/cacheops\/native\/index\.cjs/.test(stdout + stderr))
+    throw new Error(`${stdout}\n${stderr}`.slice(-2500))
 }
 
 async function built(): Promise<void> {
@@ -152,6 +157,10 @@ const name = `Next ${TOOLS.next.next}`
 const external = "`serverExternalPackages: ['cacheops', 'kysely']`"
 
 export const NEXT_ROWS: readonly Row[] = [
+  {
+    cells: [name, 'without `serverExternalPackages`', '`next build` fails, and names `cacheops/native`'],
+    run: bundled,
+  },
   { cells: [name, `${external}, \`next build\`, \`next start\``, 'works'], run: built },
   {
     cells: [name, `${external}, \`next dev\`, a changed file`, 'works; what is kept outlives the change'],

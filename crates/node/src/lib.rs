@@ -61,7 +61,6 @@ fn count(number: f64) -> Option<u64> {
 /// Opens the store of a name: one array of stamps for all threads of the process.
 #[napi(catch_unwind)]
 pub fn open_store(env: Env, name: String) -> Result<u32> {
-    unsettled::watch(&env)?;
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
@@ -70,6 +69,7 @@ pub fn open_store(env: Env, name: String) -> Result<u32> {
                 .call_once(|| eprintln!("cacheops: a bug was caught, please report it: {panic}"));
         }));
     });
+    unsettled::watch(env)?;
     database::open_store(&name).map_err(thrown)
 }
 

@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// Makes sure that the end of this thread is noticed.
-pub fn watch(env: &Env) -> napi::Result<()> {
+pub fn watch(env: Env) -> napi::Result<()> {
     if !WATCHED.replace(true) {
         env.add_env_cleanup_hook((), |()| abandon())?;
     }
