@@ -134,7 +134,9 @@ const tests = [rustfmt, oxfmt, addon, dist, typecheck, typeTests, oxlint, clippy
 const proofs = () => [
   oracle('sqlite', '--steps', '20000', '--seed', '72001', '--reads', '10'),
   oracle('pglite', '--steps', '20000', '--seed', '71001', '--reads', '10'),
+  oracle('pg', '--steps', '20000', '--seed', '73001', '--reads', '10'),
   oracle('sqlite', '--steps', '3000', '--seed', '5', '--clients', '4'),
+  oracle('pg', '--steps', '3000', '--seed', '6', '--clients', '4'),
   mutants(),
 ]
 

@@ -7,7 +7,7 @@ import type { LockWatch } from '../support/lock-watch.ts'
 import { Recorder, RecordingDialect } from '../support/recorder.ts'
 import type { PooledDriverName } from '../support/servers.ts'
 import { errorText, textOf } from './concurrent-answer.ts'
-import type { ConcurrentWorld, Writer, WriterOf } from './concurrent-databases.ts'
+import type { ConcurrentWorld, Writer, WriterOf } from './concurrent-world.ts'
 import type { Random } from './random.ts'
 import { oracleServer } from './server.ts'
 import type { Schema } from './tables.ts'
@@ -64,6 +64,7 @@ class Turns extends Recorder {
           () => {
             committed = commits
             if (commits && waits) this.#passed.push(writer)
+            return undefined
           },
           () => undefined,
         )
@@ -126,7 +127,7 @@ export async function openServer(
           found.push(await plain.executeQuery(query).then((result) => textOf(read, result.rows), errorText))
         return found
       }
-      const version = async (): Promise<unknown> => (await server.exec('main', SNAPSHOT))[0]!['snapshot']
+      const version = async (): Promise<unknown> => (await server.ask('main', SNAPSHOT))[0]!['snapshot']
       let seen = await version()
       turns.look = async (committed, sql) => {
         const now = await version()

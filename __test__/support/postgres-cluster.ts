@@ -113,6 +113,7 @@ const SETTINGS = [
   'shared_buffers=32MB',
   'log_min_messages=log',
   'autovacuum=off',
+  'jit=off',
 ]
 
 /** Starts a server. */

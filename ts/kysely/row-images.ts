@@ -219,10 +219,14 @@ function isOurs(error: unknown, sqlite: boolean): boolean {
 function tellOfCallersText(error: unknown, plan: ImagePlan, compiled: CompiledQuery): void {
   if (!(error instanceof Error)) return
   const { position, query, code, length } = error as Error & Record<string, unknown>
-  if (query === plan.sql) Object.assign(error, { query: compiled.sql })
+  // NOTE: postgres.js fixes it, and shows it to nobody who does not ask.
+  if (query === plan.sql && Object.getOwnPropertyDescriptor(error, 'query')?.writable === true)
+    Object.assign(error, { query: compiled.sql })
   const verb = /^\s*(?:update|delete|insert)/i.exec(compiled.sql)?.[0].trim().toUpperCase()
   if (code === '25006' && plan.counted && verb !== undefined) {
-    error.message = error.message.replace(/SELECT(?: FOR NO KEY UPDATE)?/, verb)
+    const told = error.message
+    error.message = told.replace(/SELECT(?: FOR NO KEY UPDATE)?/, verb)
+    if (typeof length === 'number') Object.assign(error, { length: length - told.length + error.message.length })
   }
   if (typeof position !== 'string' && typeof position !== 'number') return
   // Positions count from 1.
