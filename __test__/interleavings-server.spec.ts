@@ -35,7 +35,7 @@ const SCENES: readonly (readonly [what: string, scene: Partial<Scene>, schedules
   [
     'a reader of a snapshot and its second read',
     { readers: [['first', 'first']], writers: ['transaction', 'move'], within: 'repeatable read' },
-    0,
+    99,
   ],
 ]
 

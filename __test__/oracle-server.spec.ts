@@ -28,7 +28,7 @@ async function run(
 }
 
 for (const [database, steps] of [
-  ['pg', 240],
+  ['pg', 180],
   ['postgres.js', 60],
 ] as const) {
   test.serial(`${database}: whatever the cache answers is what the server would answer`, async (t) => {
@@ -53,28 +53,18 @@ test.serial('pg: without a cache the oracle finds nothing', async (t) => {
   t.is(figures.hits, 0)
 })
 
-for (const engine of ['never', 'naive'] as const) {
-  test.serial(
-    `pg: a cache that ${engine === 'never' ? 'never invalidates' : 'only looks at the written table'} is found out`,
-    async (t) => {
-      t.timeout(PATIENCE)
-      const { figures } = await run('pg', engine, 1, 1500)
-      t.is(figures.stale, 1)
-    },
-  )
-}
+test.serial('pg: a cache that never invalidates is found out', async (t) => {
+  t.timeout(PATIENCE)
+  const { figures } = await run('pg', 'never', 1, 300)
+  t.is(figures.stale, 1)
+})
 
-for (const fault of [
-  'invalidation comes before the commit',
-  'a snapshot is taken for what is true now',
-  'a result is found without its token',
-  'nothing is ever invalidated',
-] as const) {
+for (const fault of ['invalidation comes before the commit', 'a snapshot is taken for what is true now'] as const) {
   test.serial(`pg: the oracle notices when ${fault}`, async (t) => {
     t.timeout(PATIENCE)
     const undo = SERVER_FAULTS[fault]()
     try {
-      const { figures } = await run('pg', 'cacheops', 2, 1500)
+      const { figures } = await run('pg', 'cacheops', 1, 1500)
       t.is(figures.stale + figures.wrong, 1)
     } finally {
       undo()
@@ -101,15 +91,13 @@ test.serial('pg: clients at once never read what was true before a write that ha
   t.true(figures.commits > figures.steps / 100, `${figures.commits} commits`)
 })
 
-for (const fault of ['a result is found without its token', 'nothing is ever invalidated'] as const) {
-  test.serial(`pg: clients at once notice when ${fault}`, async (t) => {
-    t.timeout(PATIENCE)
-    const undo = SERVER_FAULTS[fault]()
-    try {
-      const figures = await runConcurrent({ database: 'pg', seed: 1, steps: 3000, clients: 4 })
-      t.is(figures.stale + figures.wrong, 1)
-    } finally {
-      undo()
-    }
-  })
-}
+test.serial('pg: clients at once notice when nothing is ever invalidated', async (t) => {
+  t.timeout(PATIENCE)
+  const undo = SERVER_FAULTS['nothing is ever invalidated']()
+  try {
+    const figures = await runConcurrent({ database: 'pg', seed: 1, steps: 3000, clients: 4 })
+    t.is(figures.stale + figures.wrong, 1)
+  } finally {
+    undo()
+  }
+})
