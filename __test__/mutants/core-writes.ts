@@ -205,7 +205,7 @@ export const CORE_WRITES: readonly Mutant[] = [
   {
     guard: 'old values are read before the first row is changed',
     file: 'crates/core/src/locked_images.rs',
-    find: '"(SELECT count(*) FROM \\"__cacheops_m\\") = 1"',
+    find: '"(SELECT count(*) FROM \\"$cacheops$m\\") = 1"',
     replace: '"true"',
     test: {
       spec: 'locked-images',

@@ -27,7 +27,7 @@ export interface Cluster {
 }
 
 export interface ClusterOptions {
-  /** folder with `postgres`, `initdb` and the like; default: the newest that is installed */
+  /** folder with `postgres` and `initdb`; default: what CACHEOPS_TEST_POSTGRES_BIN says, or the newest that is installed */
   readonly binaries?: string
   /** further settings, as `name=value` */
   readonly settings?: readonly string[]
@@ -118,7 +118,7 @@ const SETTINGS = [
 
 /** Starts a server. */
 export async function startCluster({
-  binaries = installedBinaries(),
+  binaries = process.env['CACHEOPS_TEST_POSTGRES_BIN'] ?? installedBinaries(),
   settings = [],
 }: ClusterOptions = {}): Promise<Cluster> {
   const template = templateOf(binaries)

@@ -29,11 +29,12 @@ export interface WriteConnection {
   readonly state: TransactionState
 }
 
-const OLD = '__cacheops_o'
-const NEW = '__cacheops_n'
-const DIFFERS = '__cacheops_d'
-const COUNT = '__cacheops_count'
-const RESERVED = '__cacheops_'
+// NOTE: without `_`, and not beginning with a letter: drivers turn those into other names (`transform: postgres.camel`).
+const OLD = '$cacheops$o'
+const NEW = '$cacheops$n'
+const DIFFERS = '$cacheops$d'
+const COUNT = '$cacheops$count'
+const RESERVED = '$cacheops$'
 
 /** Plans by shape, good until a scheme is registered or the facts change. */
 const plans = new WeakMap<Shape, { readonly version: number; readonly plan: ImagePlan | undefined }>()

@@ -47,7 +47,7 @@ impl Builder<'_> {
         }
         if plan.counted {
             text.add(if locked.is_some() { ", " } else { "WITH " });
-            text.add("\"__cacheops_w\" AS (");
+            text.add("\"$cacheops$w\" AS (");
         }
         match &locked {
             Some(_) => Locked::write_statement(&mut text, positions),
@@ -62,7 +62,7 @@ impl Builder<'_> {
         if plan.counted {
             let _ = write!(
                 text,
-                ") SELECT *, (count(*) OVER ())::text AS \"__cacheops_count\" FROM \"__cacheops_w\" LIMIT {}",
+                ") SELECT *, (count(*) OVER ())::text AS \"$cacheops$count\" FROM \"$cacheops$w\" LIMIT {}",
                 LIMIT + 1
             );
         } else {
@@ -77,7 +77,7 @@ impl Builder<'_> {
         let columns = plan.columns.iter().enumerate();
         let item = |(at, column): (usize, &String)| {
             let own = self.own(&quoted(column));
-            format!("{own}::text AS \"__cacheops_{side}{at}\"")
+            format!("{own}::text AS \"$cacheops${side}{at}\"")
         };
         columns.map(item).collect()
     }
@@ -190,7 +190,7 @@ impl Builder<'_> {
         }
         let items = imaged.columns.iter().enumerate();
         let items = items
-            .map(|(at, column)| format!("{} AS \"__cacheops_n{at}\"", literal(&quoted(column))));
+            .map(|(at, column)| format!("{} AS \"$cacheops$n{at}\"", literal(&quoted(column))));
         let items = items.collect::<Vec<_>>().join(", ");
         let word = if positions.returning.is_some() {
             ","
@@ -281,25 +281,25 @@ fn old_and_new(plan: &ImagePlan) -> Vec<String> {
     let mut items = Vec::new();
     for (at, column) in plan.columns.iter().enumerate() {
         let column = quoted(column);
-        items.push(format!("old.{column}::text AS \"__cacheops_o{at}\""));
-        items.push(format!("new.{column}::text AS \"__cacheops_n{at}\""));
+        items.push(format!("old.{column}::text AS \"$cacheops$o{at}\""));
+        items.push(format!("new.{column}::text AS \"$cacheops$n{at}\""));
     }
     for (at, column) in plan.differs.iter().enumerate() {
         let column = quoted(column);
         items.push(format!(
-            "(old.{column}::text IS DISTINCT FROM new.{column}::text)::int::text AS \"__cacheops_d{at}\""
+            "(old.{column}::text IS DISTINCT FROM new.{column}::text)::int::text AS \"$cacheops$d{at}\""
         ));
     }
     items
 }
 
 fn sqlite_images(reached: &str, rowid: &str, side: char, imaged: &Imaged) -> String {
-    let mut text = format!("SELECT CAST({reached}{rowid} AS TEXT) AS \"__cacheops_row\"");
+    let mut text = format!("SELECT CAST({reached}{rowid} AS TEXT) AS \"$cacheops$row\"");
     for (at, column) in imaged.columns.iter().enumerate() {
         // Writing to a String cannot fail.
         let _ = write!(
             text,
-            ", {} AS \"__cacheops_{side}{at}\"",
+            ", {} AS \"$cacheops${side}{at}\"",
             literal(&format!("{reached}{}", quoted(column)))
         );
     }

@@ -72,7 +72,7 @@ impl Locked<'_> {
         positions: &Positions,
         plan: &ImagePlan,
     ) {
-        text.add("WITH \"__cacheops_o\" AS MATERIALIZED (SELECT ");
+        text.add("WITH \"$cacheops$o\" AS MATERIALIZED (SELECT ");
         if !self.key.is_empty() {
             text.add(&self.key());
             text.add(" AS k, ");
@@ -98,7 +98,7 @@ impl Locked<'_> {
         };
         let _ = write!(
             text,
-            " LIMIT {} FOR NO KEY UPDATE), \"__cacheops_m\" AS MATERIALIZED (SELECT {all} AS m FROM \"__cacheops_o\")",
+            " LIMIT {} FOR NO KEY UPDATE), \"$cacheops$m\" AS MATERIALIZED (SELECT {all} AS m FROM \"$cacheops$o\")",
             LIMIT + 1
         );
         if !plan.counted {
@@ -108,7 +108,7 @@ impl Locked<'_> {
 
     /// The caller's statement, up to its end or its RETURNING list, that waits for the locks.
     pub(crate) fn write_statement(text: &mut Rewritten<'_>, positions: &Positions) {
-        const LOCKED: &str = "(SELECT count(*) FROM \"__cacheops_m\") = 1";
+        const LOCKED: &str = "(SELECT count(*) FROM \"$cacheops$m\") = 1";
         let rest = if let Some(condition) = &positions.where_range {
             text.keep(0..condition.start);
             text.add("(");
@@ -131,17 +131,17 @@ impl Locked<'_> {
     /// What is added to RETURNING.
     pub(crate) fn items(&self, plan: &ImagePlan) -> Vec<String> {
         let old = if self.key.is_empty() {
-            "(SELECT m FROM \"__cacheops_m\")".to_owned()
+            "(SELECT m FROM \"$cacheops$m\")".to_owned()
         } else {
-            format!("(SELECT m FROM \"__cacheops_m\") -> {}", self.key())
+            format!("(SELECT m FROM \"$cacheops$m\") -> {}", self.key())
         };
         let mut items = Vec::new();
         if !plan.columns.is_empty() {
-            items.push(format!("({old})::text AS \"__cacheops_o\""));
+            items.push(format!("({old})::text AS \"$cacheops$o\""));
         }
         for (at, column) in plan.columns.iter().enumerate() {
             items.push(format!(
-                "{}::text AS \"__cacheops_n{at}\"",
+                "{}::text AS \"$cacheops$n{at}\"",
                 self.own(column)
             ));
         }
@@ -149,7 +149,7 @@ impl Locked<'_> {
             let new = self.value(column, "true");
             let place = plan.columns.len() + at;
             items.push(format!(
-                "(({old}) -> {place} IS DISTINCT FROM coalesce(to_jsonb({new}), 'null'))::int::text AS \"__cacheops_d{at}\""
+                "(({old}) -> {place} IS DISTINCT FROM coalesce(to_jsonb({new}), 'null'))::int::text AS \"$cacheops$d{at}\""
             ));
         }
         items
