@@ -159,9 +159,19 @@ export const RESULTS: readonly Mutant[] = [
   {
     guard: 'an error’s query is the caller’s',
     file: 'ts/kysely/row-images.ts',
-    find: 'if (query === plan.sql) Object.assign(error, { query: compiled.sql })',
-    replace: '',
+    find: '    Object.assign(error, { query: compiled.sql })',
+    replace: '    Object.assign(error, {})',
     test: { spec: 'transparency/writes', title: 'pglite: against: a unique key, alone' },
+  },
+  {
+    guard: 'what a driver has fixed of an error stays',
+    file: 'ts/kysely/row-images.ts',
+    find: "if (query === plan.sql && Object.getOwnPropertyDescriptor(error, 'query')?.writable === true)",
+    replace: 'if (query === plan.sql)',
+    test: {
+      spec: 'server-errors',
+      title: 'postgres.js: a write that fails tells what it would have told without the cache',
+    },
   },
   {
     guard: 'a write that fails by what was added to it is executed as it was written',
