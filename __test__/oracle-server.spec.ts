@@ -59,18 +59,16 @@ test.serial('pg: a cache that never invalidates is found out', async (t) => {
   t.is(figures.stale, 1)
 })
 
-for (const fault of ['invalidation comes before the commit', 'a snapshot is taken for what is true now'] as const) {
-  test.serial(`pg: the oracle notices when ${fault}`, async (t) => {
-    t.timeout(PATIENCE)
-    const undo = SERVER_FAULTS[fault]()
-    try {
-      const { figures } = await run('pg', 'cacheops', 1, 1500)
-      t.is(figures.stale + figures.wrong, 1)
-    } finally {
-      undo()
-    }
-  })
-}
+test.serial('pg: the oracle notices when invalidation comes before the commit', async (t) => {
+  t.timeout(PATIENCE)
+  const undo = SERVER_FAULTS['invalidation comes before the commit']()
+  try {
+    const { figures } = await run('pg', 'cacheops', 1, 1500)
+    t.is(figures.stale + figures.wrong, 1)
+  } finally {
+    undo()
+  }
+})
 
 test.serial('pg: clients at once never read what was true before a write that had returned', async (t) => {
   t.timeout(PATIENCE)
