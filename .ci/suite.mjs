@@ -176,7 +176,9 @@ const proofs = () => [
   avaOn('pg', /\b(?:transaction|write)\.spec\.ts$|transparency/, 18),
   oracle('sqlite', '--steps', '20000', '--seed', '72001', '--reads', '10'),
   oracle('pglite', '--steps', '20000', '--seed', '71001', '--reads', '10'),
+  oracle('pg', '--steps', '20000', '--seed', '73001', '--reads', '10'),
   oracle('sqlite', '--steps', '3000', '--seed', '5', '--clients', '4'),
+  oracle('pg', '--steps', '3000', '--seed', '6', '--clients', '4'),
   tally('matrix', '__test__/matrix/run.ts'),
   mutants(),
 ]

@@ -7,6 +7,7 @@ import { LRUCache } from 'lru-cache'
 
 import { native } from '../../ts/native.ts'
 import type { DatabaseHandle, Native, ShapeHandle } from '../../ts/native.ts'
+import { TransactionState } from '../../ts/transaction.ts'
 
 interface Entry {
   readonly token: number
@@ -141,6 +142,16 @@ function neverInvalidated(): () => void {
   return replace<Native>(native, { invalidate: () => NOTHING_DROPPED })
 }
 
+/** What a transaction sees is taken for what everybody sees. */
+function snapshotsTakenForFresh(): () => void {
+  const { begin } = TransactionState.prototype
+  return replace(TransactionState.prototype, {
+    begin(this: TransactionState, _snapshot: boolean, bySavepoint?: boolean) {
+      begin.call(this, false, bySavepoint)
+    },
+  })
+}
+
 /** Each gives what makes the cache right again. To be called before a plugin object is made. */
 export const FAULTS = {
   'the token is taken after the read': tokenAfterTheRead,
@@ -151,3 +162,9 @@ export const FAULTS = {
 } as const
 
 export type FaultName = keyof typeof FAULTS
+
+/** Those that only transactions of several connections show. */
+export const SERVER_FAULTS = {
+  ...FAULTS,
+  'a snapshot is taken for what is true now': snapshotsTakenForFresh,
+} as const

@@ -7,7 +7,9 @@ import BetterSqlite3 from 'better-sqlite3'
 import { Kysely, PGliteDialect, SqliteDialect } from 'kysely'
 import type { Dialect } from 'kysely'
 
+import type { OracleServer } from '../oracle/server.ts'
 import { RecordingDialect } from '../support/recorder.ts'
+import type { PooledDriverName } from '../support/servers.ts'
 import { PooledSqliteDialect } from './pool.ts'
 import { EMPTY, FILL, QUERIES, QUERY_NAMES, TABLE } from './programs.ts'
 import type { Rows } from './programs.ts'
@@ -75,6 +77,28 @@ export function sqliteGround(file: SqliteFile, pooled: boolean): Ground {
     answers: () => Promise.resolve(file.answers()),
   }
 }
+
+/** A database of a server: every Kysely instance has a pool. */
+export async function serverGround(server: OracleServer, driver: PooledDriverName): Promise<Ground> {
+  await server.reset('main', [TABLE])
+  return {
+    exclusive: false,
+    quiet: (running) => server.locks.quiet(running),
+    connections: ACTORS,
+    dialect: (recorder) => new RecordingDialect(server.dialect(driver, 'main', ACTORS), recorder),
+    reset: () => server.exec('main', `${EMPTY}; ${FILL}`),
+    answers: async () => {
+      const found: Record<string, string> = {}
+      for (const [name, sql, parameters] of TEXTS) {
+        found[name] = JSON.stringify(await server.ask('main', sql.replaceAll('?', '$1'), parameters))
+      }
+      return found
+    },
+  }
+}
+
+/** As many connections as are needed at once. */
+const ACTORS = 4
 
 /** One PGlite: every Kysely instance over it has the same connection. */
 export async function pgliteGround(): Promise<Ground & { close(): Promise<void> }> {

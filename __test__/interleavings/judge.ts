@@ -48,13 +48,17 @@ export class Judge {
     this.#order.push(step)
   }
 
-  /** What the database answers after the step. */
-  now(answers: Readonly<Record<string, string>>): void {
+  /**
+   * What the database answers after the step.
+   *
+   * @param letGo who had waited for whoever took the step, and has committed in it, on top of what that one had done.
+   */
+  now(answers: Readonly<Record<string, string>>, letGo?: number): void {
     const known = this.#moments.at(-1)!.answers
     if (Object.keys(answers).every((query) => answers[query] === known[query])) return
     const since = this.#order.length
     this.#moments.push({ since, answers })
-    const { actor } = this.#order.at(-1)!
+    const actor = letGo ?? this.#order.at(-1)!.actor
     this.#commits.set(actor, [...(this.#commits.get(actor) ?? []), since])
   }
 
@@ -62,8 +66,10 @@ export class Judge {
     this.#least = Math.max(this.#least, ...(this.#commits.get(actor) ?? []))
   }
 
-  readBegan(actor: number, query: string): void {
-    this.#reads.set(actor, { query, least: this.#least, began: this.#order.length })
+  /** @param goesOn it sees what the actor's first read has seen. */
+  readBegan(actor: number, query: string, goesOn = false): void {
+    const first = goesOn ? this.#reads.get(actor) : undefined
+    this.#reads.set(actor, { query, least: first?.least ?? this.#least, began: this.#order.length })
   }
 
   readEnded(actor: number, answer: string): void {

@@ -19,18 +19,27 @@ export class StopPoints {
   #transaction = false
   readonly #exclusive: boolean
 
-  /** @param exclusive a transaction keeps everybody else out from its beginning. */
-  constructor(exclusive = false) {
+  /** what it reads in a transaction is stopped as well */
+  readonly #reader: boolean
+  readonly #waits: boolean
+
+  /**
+   * @param exclusive a transaction keeps everybody else out from its beginning.
+   * @param waits whoever meets a lock waits in the database until it is given back.
+   */
+  constructor({ exclusive = false, reader = false, waits = false } = {}) {
     this.#exclusive = exclusive
+    this.#reader = reader
+    this.#waits = waits
   }
 
   /** Where a statement is stopped before it is executed. */
   before(sql: string): Point | undefined {
     if (this.#locks(sql)) return 'lock'
     if (COMMIT.test(sql)) return this.#locked ? 'commit' : undefined
-    if (/^(?:begin|savepoint|rollback to|release)/i.test(sql)) return undefined
+    if (/^(?:begin|start transaction|savepoint|rollback to|release)/i.test(sql)) return undefined
     if (/^rollback/i.test(sql)) return this.#locked ? 'rollback' : undefined
-    if (/^select/i.test(sql)) return this.#transaction ? undefined : 'database'
+    if (/^select/i.test(sql)) return this.#transaction && !this.#reader ? undefined : 'database'
     if (!isWrite(sql) || this.#locked) return undefined
     return this.#transaction ? 'lock' : 'write'
   }
@@ -47,7 +56,9 @@ export class StopPoints {
       this.#transaction = this.#locked = false
       return point
     }
-    if (/^select/i.test(sql)) return this.#transaction ? undefined : 'fill'
+    if (/^select/i.test(sql)) return this.#transaction && !this.#reader ? undefined : 'fill'
+    // Rows that were written since are free: whoever waits for one comes first.
+    if (this.#waits && /^rollback to/i.test(sql)) return 'lock'
     if (!isWrite(sql)) return undefined
     if (!this.#transaction) return 'invalidate'
     this.#locked = true
@@ -65,7 +76,7 @@ export class StopPoints {
 }
 
 /** A write that takes row images on SQLite stands in a savepoint of its own. */
-const BEGIN = /^(?:begin|savepoint "__cacheops_)/i
+const BEGIN = /^(?:begin|start transaction|savepoint "__cacheops_)/i
 const COMMIT = /^(?:commit|release "__cacheops_)/i
 
 function isWrite(sql: string): boolean {
@@ -90,7 +101,7 @@ type Uses = Partial<Record<string, Use>>
  * What steps touch, if the plugin is right; `interleavings.slow.spec.ts` runs orders without this. What only adds (a scheme to the registry, one to a stamp) may be swapped
  * with its like.
  */
-function uses({ point, of }: Step, { shared, cold }: Sharing): Uses {
+function uses({ point, of }: Step, { shared, cold, waits = false }: Sharing): Uses {
   const registered = (use: Use): Uses => (cold ? { registry: use } : {})
   const result: Uses = shared ? { [`result ${of}`]: 'changes' } : {}
   const byPoint: Record<Point, Uses> = {
@@ -98,10 +109,11 @@ function uses({ point, of }: Step, { shared, cold }: Sharing): Uses {
     database: { rows: 'reads' },
     // In threads that fill by themselves: a fill must not look at the stamps, and one that does is to be found out.
     fill: shared ? result : { stamps: 'reads' },
-    lock: { lock: 'changes', ...registered('reads') },
+    // Whoever waited may commit in the step of whoever let him go.
+    lock: { lock: 'changes', ...registered('reads'), ...(waits ? { rows: 'changes' as const } : {}) },
     write: { lock: 'changes', ...registered('reads'), rows: 'changes' },
     commit: { lock: 'changes', rows: 'changes' },
-    rollback: { lock: 'changes' },
+    rollback: { lock: 'changes', ...(waits ? { rows: 'changes' as const } : {}) },
     invalidate: { stamps: 'adds', ...registered('reads') },
   }
   return byPoint[point as Point]
@@ -112,6 +124,8 @@ export interface Sharing {
   readonly shared: boolean
   /** the first read of each kind registers its scheme */
   readonly cold: boolean
+  /** see {@link StopPoints} */
+  readonly waits?: boolean
 }
 
 /** Whether two steps of different actors may be swapped without anybody noticing. */

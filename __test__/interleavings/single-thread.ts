@@ -24,6 +24,10 @@ export interface Ground {
   answers(): Promise<Record<string, string>>
   /** all actors share one connection: a transaction keeps everybody out */
   readonly exclusive: boolean
+  /** Rows are locked by whoever writes them: resolves when what is under way has ended, or waits for a lock. */
+  readonly quiet?: (running: ReadonlySet<Promise<unknown>>) => Promise<unknown>
+  /** of the pool of each instance; opened before anybody is stopped, because opening one takes a time of its own */
+  readonly connections?: number
 }
 
 /** Who reads, who writes, and where. */
@@ -32,6 +36,8 @@ export interface Scene {
   readonly writers: readonly WriterName[]
   /** actors are spread over so many Kysely instances, each with a plugin object of its own, on one store */
   readonly instances: 1 | 2
+  /** readers read in a transaction of this kind */
+  readonly within?: 'read committed' | 'repeatable read'
   /** nobody has asked anything of this database before */
   readonly cold: boolean
 }
@@ -63,7 +69,11 @@ export class SingleThread {
   #judge!: Judge
   /** Hears of every order that was judged. */
   judged: ((judge: Judge) => void) | undefined
-  #executing = 0
+  readonly #executing = new Set<Promise<unknown>>()
+  /** who has committed in this step */
+  #committed: number[] = []
+  /** counts whatever happens */
+  #events = 0
   #running = 0
   #lockedBy: number | undefined
   #failure: unknown
@@ -108,14 +118,21 @@ export class SingleThread {
         if (wantsLock(step)) this.#lockedBy = step.actor
         const parked = this.#parked.get(step.actor)!
         this.#parked.delete(step.actor)
-        if (step.point === 'token') this.#judge.readBegan(step.actor, step.of)
+        if (step.point === 'token') this.#judge.readBegan(step.actor, step.of, this.#goesOn(step.actor))
         parked.go()
         await this.#settle()
+        await this.#look(step.actor)
         if (givesLockBack(step) || step.point === 'write') this.#lockedBy = undefined
         if (this.#failure !== undefined) throw this.#failure
       },
       judge: () => this.#judgeEnd(),
     }
+  }
+
+  /** Whether what an actor reads next is of the snapshot of what it has read before. */
+  #goesOn(actor: number): boolean {
+    const isHis = (step: Step): boolean => step.actor === actor && step.point === 'token'
+    return this.#scene.within === 'repeatable read' && this.#judge.order.filter(isHis).length > 1
   }
 
   async #open(): Promise<void> {
@@ -132,6 +149,7 @@ export class SingleThread {
           await cacheops.close()
         },
       })
+      await openAll(db, this.#ground.connections ?? 0)
       // Facts are known; whether the queries are is what `cold` decides.
       await db.selectFrom('item').select('id').where('id', '=', -1).cache().execute()
       if (!cold) for (const query of QUERY_NAMES) await QUERIES[query](db).cache().execute()
@@ -141,23 +159,45 @@ export class SingleThread {
   #start(number: number, program: (db: Kysely<Rows>) => Promise<void>): void {
     const { db } = this.#dbs[number % this.#dbs.length]!
     this.#running++
-    this.#actors.run({ number, points: new StopPoints(this.#ground.exclusive), query: '' }, () => {
+    const reader = number < this.#scene.readers.length
+    const { exclusive, quiet } = this.#ground
+    const points = new StopPoints({ exclusive, reader, waits: quiet !== undefined })
+    this.#actors.run({ number, points, query: '' }, () => {
       program(db)
         .catch((error: unknown) => (this.#failure ??= error))
-        .finally(() => this.#running--)
+        .finally(() => {
+          this.#running--
+          this.#events++
+        })
     })
   }
 
   async #read(number: number, db: Kysely<Rows>, reader: Reader): Promise<void> {
+    const { within } = this.#scene
+    if (within === undefined) return this.#readAll(number, db, reader)
+    await db
+      .transaction()
+      .setIsolationLevel(within)
+      .execute((trx) => this.#readAll(number, trx, reader))
+  }
+
+  async #readAll(number: number, db: Kysely<Rows>, reader: Reader): Promise<void> {
+    const answers = new Map<string, string>()
     for (const query of reader) {
       this.#actors.getStore()!.query = query
       await this.#park({ actor: number, point: 'token', of: query })
       const rows = await QUERIES[query](db).cache().execute()
-      this.#judge.readEnded(number, JSON.stringify(rows))
+      const answer = JSON.stringify(rows)
+      this.#judge.readEnded(number, answer)
+      const before = answers.get(query) ?? answer
+      if (this.#scene.within === 'repeatable read' && before !== answer)
+        this.#judge.fail(`a snapshot answered ${before} and then ${answer}`)
+      answers.set(query, answer)
     }
   }
 
   #park(step: Step): Promise<void> {
+    this.#events++
     return new Promise((go) => this.#parked.set(step.actor, { step, go }))
   }
 
@@ -167,14 +207,13 @@ export class SingleThread {
     const { number, points, query } = actor
     const before = points.before(sql)
     if (before !== undefined && !isOwn(before, query)) await this.#park({ actor: number, point: before, of: query })
-    let result: T
-    this.#executing++
-    try {
-      result = await execute()
-      if (points.mayCommit(sql)) this.#judge.now(await this.#ground.answers())
-    } finally {
-      this.#executing--
-    }
+    const result = await this.#during(async () => {
+      const executed = await execute()
+      if (!points.mayCommit(sql)) return executed
+      if (this.#ground.quiet === undefined) this.#judge.now(await this.#ground.answers())
+      else this.#committed.push(number)
+      return executed
+    })
     const after = points.after(sql)
     if (after !== undefined && !isOwn(after, query)) await this.#park({ actor: number, point: after, of: query })
     return result
@@ -182,9 +221,40 @@ export class SingleThread {
 
   /** Until everybody has come to a stop, or waits for somebody who has. */
   async #settle(): Promise<void> {
-    do await setImmediate()
-    while (this.#executing > 0)
-    if (this.#ground.exclusive) await setImmediate()
+    const { exclusive, quiet } = this.#ground
+    if (quiet === undefined) {
+      do await setImmediate()
+      while (this.#executing.size > 0)
+      if (exclusive) await setImmediate()
+      return
+    }
+    for (let calm = 0; calm < 3;) {
+      const before = this.#events
+      await setImmediate()
+      if (calm === 0) await quiet(this.#executing)
+      calm = this.#events === before ? calm + 1 : 0
+    }
+  }
+
+  async #during<T>(work: () => Promise<T>): Promise<T> {
+    this.#events++
+    const executing = work().finally(() => {
+      this.#events++
+      this.#executing.delete(executing)
+    })
+    this.#executing.add(executing)
+    return executing
+  }
+
+  /** Where somebody waits, nobody could look between the commit that let him go and his own. */
+  async #look(actor: number): Promise<void> {
+    const committed = this.#committed
+    this.#committed = []
+    if (committed.length === 0) return
+    this.#judge.now(
+      await this.#ground.answers(),
+      committed.find((each) => each !== actor),
+    )
   }
 
   #enabled(): readonly Step[] {
@@ -193,7 +263,7 @@ export class SingleThread {
   }
 
   #waits(step: Step): boolean {
-    if (this.#lockedBy === undefined || this.#lockedBy === step.actor) return false
+    if (this.#ground.quiet !== undefined || this.#lockedBy === undefined || this.#lockedBy === step.actor) return false
     // After a commit PostgreSQL is asked what became of it.
     return wantsLock(step) || (this.#ground.exclusive && (step.point === 'database' || step.point === 'invalidate'))
   }
@@ -211,6 +281,19 @@ export class SingleThread {
       }
     }
   }
+}
+
+/** Asks for so many connections at once, none of which is given back before all are there. */
+async function openAll(db: Kysely<Rows>, count: number): Promise<void> {
+  let open!: () => void
+  const all = new Promise<void>((resolve) => (open = resolve))
+  let left = count
+  const one = (): Promise<void> =>
+    db.connection().execute(() => {
+      if (--left === 0) open()
+      return all
+    })
+  await Promise.all(Array.from({ length: count }, one))
 }
 
 /** A question of the plugin's own, on behalf of a writer. */

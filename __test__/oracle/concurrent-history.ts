@@ -1,4 +1,4 @@
-import type { ConcurrentWorld, Writer } from './concurrent-databases.ts'
+import type { ConcurrentWorld, Writer } from './concurrent-world.ts'
 import type { Read } from './read-parts.ts'
 
 /** A read under way. */

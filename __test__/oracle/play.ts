@@ -160,7 +160,8 @@ export class Play {
     } catch (error) {
       if (!CHOSEN.has(String((error as { code?: unknown }).code))) throw error
       if (this.#server.endsCircles) this.#victims.push(actor)
-      throw new Error('chosen', { cause: undefined })
+      // oxlint-disable-next-line eslint/preserve-caught-error -- it is what differs
+      throw new Error('chosen')
     }
   }
 }

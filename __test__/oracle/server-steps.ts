@@ -45,8 +45,8 @@ export class ServerSteps {
       { actor, kind: random.chance(0.75) ? 'commit' : 'rollback' },
     ])
     scripts.push(
-      Array.from({ length: random.below(4) }, () =>
-        random.chance(0.4) ? { actor: 2, kind: 'write', write: write() } : { actor: 2, kind: 'read' },
+      Array.from({ length: random.below(7) }, () =>
+        random.chance(0.2) ? { actor: 2, kind: 'write', write: write() } : { actor: 2, kind: 'read' },
       ),
     )
     const acts: Act[] = []
@@ -119,14 +119,16 @@ export class ServerSteps {
     return {
       label: `${how} of a waiting ${write.label}`,
       run: async (stage) => {
-        await stage.second.transaction().execute(async (trx) => {
-          await note(stage, `first ${write.label}`, () => write.run(trx))
-          await whileWaiting(
-            stage.server!,
-            noteInPlace(stage, write.label, () => lost(write.run(stage.db))),
-            (pid) => stage.server![how](pid),
-          )
-        })
+        await note(stage, 'transaction', () =>
+          stage.second.transaction().execute(async (trx) => {
+            await note(stage, `first ${write.label}`, () => write.run(trx))
+            await whileWaiting(
+              stage.server!,
+              noteInPlace(stage, write.label, () => lost(write.run(stage.db))),
+              (pid) => stage.server![how](pid),
+            )
+          }),
+        )
         await recover(stage.db)
       },
     }
@@ -134,6 +136,7 @@ export class ServerSteps {
 
   /** In a transaction that goes on all the same. */
   #timedOut(first: Write, then: Write, setting: 'statement_timeout' | 'lock_timeout'): Step {
+    const table = sql.table(this.#random.pick(this.#schema.tables).name)
     const commits = this.#random.chance(0.7)
     return {
       label: `${setting} (${first.label}, ${then.label}) ${commits ? 'committed' : 'rolled back'}`,
@@ -144,14 +147,15 @@ export class ServerSteps {
             // NOTE: noted by itself: an error of a transaction that had failed makes Kysely forget to end the one around it.
             await note(stage, 'waiting transaction', () =>
               stage.db.transaction().execute(async (trx) => {
-                await stage.inside(trx)
                 await sql`savepoint waiting`.execute(trx)
                 await sql.raw(`set local ${setting} = 30`).execute(trx)
-                await note(stage, `waiting ${first.label}`, () => first.run(trx))
-                if (setting === 'statement_timeout')
-                  await note(stage, 'sleep', () => sql`select pg_sleep(9)`.execute(trx))
+                if (setting === 'lock_timeout') await note(stage, `waiting ${first.label}`, () => first.run(trx))
+                else
+                  await note(stage, 'sleep', () =>
+                    sql`delete from ${table} where (select pg_sleep(9)) is not null`.execute(trx),
+                  )
                 await sql`rollback to waiting`.execute(trx)
-                await sql.raw(`set local ${setting} = 30`).execute(trx)
+                await sql`set local lock_timeout = 30`.execute(trx)
                 await note(stage, then.label, () => then.run(trx))
                 if (!commits) throw new Error('rolled back')
               }),
@@ -180,7 +184,7 @@ async function lost<T>(run: Promise<T>): Promise<T> {
 async function pidOf(db: Kysely<any>): Promise<number> {
   const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)
   const [row] = rows
-  return Number(row!.pid)
+  return row!.pid
 }
 
 /** Until the pool has noticed. */

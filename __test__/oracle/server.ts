@@ -71,8 +71,13 @@ export class OracleServer {
     for (const statement of ddl) await this.exec(name, statement)
   }
 
-  async exec(name: Name, sql: string): Promise<Record<string, unknown>[]> {
-    return (await this.#admins[name].query<Record<string, unknown>>(sql)).rows
+  async exec(name: Name, sql: string): Promise<void> {
+    await this.#admins[name].query(sql)
+  }
+
+  /** The rows of a query, as `pg` gives them. */
+  async ask(name: Name, sql: string, parameters: readonly unknown[] = []): Promise<Record<string, unknown>[]> {
+    return (await this.#admins[name].query<Record<string, unknown>>(sql, [...parameters])).rows
   }
 
   /** Ends all connections to a database but those of its own. */
@@ -89,8 +94,8 @@ export class OracleServer {
     return {
       locks: this.locks,
       endsCircles: name === 'main',
-      kill: async (pid) => void (await this.exec(name, `select pg_terminate_backend(${pid}, 5000)`)),
-      cancel: async (pid) => void (await this.exec(name, `select pg_cancel_backend(${pid})`)),
+      kill: (pid) => this.exec(name, `select pg_terminate_backend(${pid}, 5000)`),
+      cancel: (pid) => this.exec(name, `select pg_cancel_backend(${pid})`),
     }
   }
 
@@ -101,7 +106,7 @@ export class OracleServer {
       const path = join(host, `.s.PGSQL.${port}`)
       return new PostgresJSDialect({ postgres: postgres({ path, user, database, max, onnotice: () => undefined }) })
     }
-    const pool = new Pool({ host, port, user, database, max })
+    const pool = new Pool({ host, port, user, database, max, idleTimeoutMillis: 0 })
     // Connections are killed, whether they are in use or not.
     pool.on('error', () => undefined)
     pool.on('connect', (client) => void client.on('error', () => undefined))

@@ -160,7 +160,9 @@ function textOf(value: unknown): string | null {
   if (value instanceof Date) return value.toISOString()
   if (Array.isArray(value))
     return `{${value.map((each) => (each === null ? 'null' : JSON.stringify(textOf(each)))).join(',')}}`
-  return typeof value === 'object' ? JSON.stringify(value) : String(value as string)
+  return typeof value === 'string'
+    ? value
+    : JSON.stringify(value, (_key, each: unknown) => (typeof each === 'bigint' ? String(each) : each))
 }
 
 const ERROR = 'E'.charCodeAt(0)

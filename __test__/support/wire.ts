@@ -35,7 +35,7 @@ export class Wire {
     const socket = connect(path)
     await once(socket, 'connect')
     const wire = new Wire(socket)
-    await wire.execute([protocol.serialize.startup({ user, database }) as Uint8Array])
+    await wire.execute([protocol.serialize.startup({ user, database })])
     return wire
   }
 
