@@ -18,7 +18,9 @@ export async function askSupported(dialect: DialectName, run: RunSql, withConten
     // What is not PostgreSQL may not have what was asked for.
     if (dialect === 'postgres') {
       const [row] = await run("select version() as version, current_setting('server_version_num') as number")
-      demandPostgres(row?.['version'], Number(row?.['number']))
+      // By their places: the driver may rename columns.
+      const [version, number] = Object.values(row ?? {})
+      demandPostgres(version, Number(number))
     }
     throw error
   }
@@ -27,6 +29,6 @@ export async function askSupported(dialect: DialectName, run: RunSql, withConten
 /** Databases that speak like PostgreSQL have other catalogs, locks and snapshots: they are refused, not half supported. */
 function demandPostgres(product: unknown, version: number): void {
   if (typeof product !== 'string') throw unsupported('A database that does not tell its version')
-  const isPostgres = /^PostgreSQL \d/.test(product) && !/-YB-|Redshift|CockroachDB|Greenplum/i.test(product)
+  const isPostgres = /^PostgreSQL \d/i.test(product) && !/-YB-|Redshift|CockroachDB|Greenplum/i.test(product)
   if (!isPostgres || !(version >= OLDEST_POSTGRES * 10_000)) throw unsupported(product.split(' on ')[0] ?? product)
 }
