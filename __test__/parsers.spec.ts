@@ -49,7 +49,7 @@ interface Opened {
   readonly db: Kysely<any>
   readonly faults: string[]
   /** its rows, and whether they came from the cache */
-  read(query: RawBuilder<any>): Promise<{ rows: readonly any[]; hit: boolean }>
+  readonly read: (query: RawBuilder<any>) => Promise<{ rows: readonly any[]; hit: boolean }>
 }
 
 let stores = 0
@@ -77,7 +77,7 @@ function open(
   return {
     db,
     faults,
-    async read(query) {
+    read: async (query) => {
       hit = false
       const { rows } = await cacheops.run(db, query)
       return { rows, hit }
@@ -208,14 +208,13 @@ test('pg: a parser of texts hides what was written: nothing is cached, and it is
   }
 })
 
-test('postgres.js: transforms of names and texts: nothing is cached, and it is said why', async (t) => {
+test('postgres.js: a transform of texts, or of all names: nothing is cached, and it is said why', async (t) => {
   const server = await newDatabase(PLAIN)
   const { cluster, database } = server
   const trim = (value: unknown): unknown => (typeof value === 'string' ? value.trim() : value)
   for (const [reason, transform] of [
-    [/renames columns/, postgres.camel],
-    [/renames columns/, postgres.pascal],
     [/changes texts/, { value: { from: trim } }],
+    [/did not answer/, { column: { from: (name: string) => `c_${name}` } }],
   ] as const) {
     const { faults } = await demandTransparent(t, server, () => postgresJsDialect(cluster, database, { transform }))
     t.regex(faults[0] ?? '', reason)
@@ -231,6 +230,19 @@ test('postgres.js: a serializer that changes what a condition means: nothing is 
   t.regex(faults[0] ?? '', /changes text parameters/)
 })
 
+test('postgres.js: a boolean that is given as a string is another one', async (t) => {
+  const { cluster, database } = await newDatabase(
+    'create table t (id int primary key, b bool, u int); insert into t values (1, false, 0), (2, true, 0)',
+  )
+  const { db, read } = open(t, pooledDialect('postgres.js', cluster, database))
+  // The driver sends false, whatever the text says.
+  const query = sql`select id, u from t where b = ${'true'}`
+  await read(query)
+  t.deepEqual(await read(query), { rows: [{ id: 1, u: 0 }], hit: true })
+  await sql`update t set u = 1 where id = 1`.execute(db)
+  t.deepEqual((await read(query)).rows, [{ id: 1, u: 1 }])
+})
+
 test('postgres.js: two pools with other serializers never share rows', async (t) => {
   const { cluster, database } = await newDatabase(SCHEMA)
   const later = (value: unknown): string => new Date((value as Date).getTime() + 86_400_000).toISOString()
@@ -243,10 +255,12 @@ test('postgres.js: two pools with other serializers never share rows', async (t)
   t.deepEqual((await two.read(query)).rows, [{ id: 2 }])
 })
 
-test('postgres.js: null as undefined, rows with more columns', async (t) => {
+test('postgres.js: other names, null as undefined, rows with more columns', async (t) => {
   const server = await newDatabase(PLAIN)
   const { cluster, database } = server
   for (const transform of [
+    postgres.camel,
+    postgres.pascal,
     { value: { from: (value: unknown) => (value === null ? undefined : value) } },
     { row: { from: (row: object) => ({ ...row, extra: new Date(0) }) } },
   ]) {

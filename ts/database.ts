@@ -5,7 +5,7 @@ import type { Config } from './config.ts'
 import { CacheopsError, factsFailed } from './errors.ts'
 import type { Events } from './events.ts'
 import { dialectOf, learnDrivers, runUnlogged } from './kysely/driver.ts'
-import { askDatabase, askValues, introspect } from './kysely/introspect.ts'
+import { askDatabase, introspect, withValues } from './kysely/introspect.ts'
 import type { DatabaseFacts, DialectName, Facts, RunSql } from './kysely/introspect.ts'
 import { Names } from './kysely/names.ts'
 import type { Provide } from './kysely/seam.ts'
@@ -257,8 +257,7 @@ export class Database {
       const changes = this.#changes
       const askedAt = Date.now()
       const found = await (first ? readFirst(config.schema, events, dialect, run) : introspect(dialect, run))
-      const fingerprint = found.fingerprint + (await askValues(dialect, run))
-      const known = await this.#understand(dialect, { ...found, fingerprint })
+      const known = await this.#understand(dialect, await withValues(dialect, run, found))
       // Who has read the facts of another state of the schema may have kept results of it.
       const shared =
         native.hasFacts(known.handle) &&

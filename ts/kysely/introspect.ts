@@ -37,11 +37,11 @@ export async function introspect(dialect: DialectName, run: RunSql): Promise<Dat
 }
 
 /**
- * Asks what a driver makes of parameters, and of values whose types the schema declares: as a digest, a part of every key. To
- * be asked whenever facts are read.
+ * Completes what is known of a connection by what its driver makes of parameters, and of values whose types the schema
+ * declares. To be asked whenever facts are read.
  *
  * @throws when what the driver does hides what a condition means or what a write has changed.
  */
-export function askValues(dialect: DialectName, run: RunSql): Promise<string> {
-  return dialect === 'postgres' ? askPostgresValues(run) : Promise.resolve('')
+export async function withValues(dialect: DialectName, run: RunSql, found: DatabaseFacts): Promise<DatabaseFacts> {
+  return dialect === 'postgres' ? { ...found, fingerprint: found.fingerprint + (await askPostgresValues(run)) } : found
 }

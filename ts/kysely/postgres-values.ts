@@ -16,9 +16,25 @@ export async function askPostgresValues(run: RunSql): Promise<string> {
   await demandPlain(run)
   const [types] = await run(TYPES)
   const { samples, unsampled } = JSON.parse(types?.['$types'] as string) as UserTypes
-  const [received] = samples.length === 0 ? [] : await run(`SELECT ${samples.map((value, at) => `${value} AS v${at}`).join()}`)
+  const received = samples.length === 0 ? null : await ask(run, samples, [])
+  const texts = SENT.map(([type], at) => `($${at + 1}::${type})::text`)
+  const sent = await ask(
+    run,
+    texts,
+    SENT.map(([, value]) => value),
+  )
   // What cannot be asked is taken for something that only this driver does.
-  return fingerprintOf({ received, sent: await sentBy(run), own: unsampled ? crypto.randomUUID() : '' }, null)
+  const own = unsampled || received === undefined ? crypto.randomUUID() : ''
+  return fingerprintOf({ received, sent, own }, null)
+}
+
+/** Undefined: a parser, a serializer or the database refuses one of the values. */
+async function ask(run: RunSql, values: readonly string[], parameters: readonly unknown[]): Promise<unknown> {
+  try {
+    return (await run(once(`SELECT ${values.map((value, at) => `${value} AS v${at}`).join(', ')}`), parameters))[0]
+  } catch {
+    return undefined
+  }
 }
 
 interface UserTypes {
@@ -126,23 +142,20 @@ const PLAIN: readonly (readonly [type: string, value: unknown, text: string])[] 
 
 /** Row images are texts under names of ours, and what a condition means is told by its parameters. */
 async function demandPlain(run: RunSql): Promise<void> {
-  const texts = TEXTS.map((text, at) => `'${text}'::text AS "__cacheops_n${at}"`)
+  const texts = TEXTS.map((text, at) => `'${text}'::text AS "$cacheops$n${at}"`)
   const sent = PLAIN.map(([type, , text], at) => {
-    return `($${at + 1}::${type} = '${text}'::${type})::int4::text AS "__cacheops_p${at}"`
+    return `($${at + 1}::${type} = '${text}'::${type})::int4::text AS "$cacheops$p${at}"`
   })
   const [row = {}] = await run(
-    once(`SELECT ${[...texts, ...sent].join(', ')}, NULL::text AS "__cacheops_null"`),
+    once(`SELECT ${[...texts, ...sent].join(', ')}, NULL::text AS "$cacheops$null"`),
     PLAIN.map(([, value]) => value),
   )
-  if (!('__cacheops_n0' in row)) {
-    throw new Error('the driver renames columns. Have them renamed by Kysely instead: plugins: [new CamelCasePlugin()]')
-  }
-  const changed = TEXTS.find((text, at) => row[`__cacheops_n${at}`] !== text)
-  if (changed !== undefined || (row['__cacheops_null'] ?? null) !== null) {
+  const changed = TEXTS.find((text, at) => row[`$cacheops$n${at}`] !== text)
+  if (changed !== undefined || (row['$cacheops$null'] ?? null) !== null) {
     const which = changed === undefined ? 'NULL' : JSON.stringify(changed)
     throw new Error(`a parser or transform of the driver changes texts (${which}): nobody can see what a write changed`)
   }
-  const other = PLAIN.find((_, at) => row[`__cacheops_p${at}`] !== '1')
+  const other = PLAIN.find((_, at) => row[`$cacheops$p${at}`] !== '1')
   if (other === undefined) return
   throw new Error(`a serializer of the driver changes ${other[0]} parameters: nobody can see what a condition means`)
 }
@@ -157,17 +170,6 @@ const SENT: readonly (readonly [type: string, value: unknown])[] = [
   ['text[]', ['a', 'B ', null]],
   ['bytea', Buffer.from([0, 255])],
 ]
-
-/** What the database gets; of all that is refused when one is. */
-async function sentBy(run: RunSql): Promise<readonly unknown[]> {
-  const columns = SENT.map(([type], at) => `($${at + 1}::${type})::text AS s${at}`)
-  const values = SENT.map(([, value]) => value)
-  try {
-    return await run(once(`SELECT ${columns.join(', ')}`), values)
-  } catch (error) {
-    return [String(error)]
-  }
-}
 
 let asked = 0
 
