@@ -9,6 +9,7 @@ import { Pool, types } from 'pg'
 import postgres from 'postgres'
 
 import { cacheopsPlugin } from '../ts/index.ts'
+import type { Cacheops } from '../ts/index.ts'
 import { describe } from './support/describe.ts'
 import { sharedCluster } from './support/postgres-cluster.ts'
 import type { Cluster } from './support/postgres-cluster.ts'
@@ -46,6 +47,7 @@ async function newDatabase(schema: string): Promise<Server> {
 }
 
 interface Opened {
+  readonly cacheops: Cacheops
   readonly db: Kysely<any>
   readonly faults: string[]
   /** its rows, and whether they came from the cache */
@@ -75,6 +77,7 @@ function open(
     await cacheops.close()
   })
   return {
+    cacheops,
     db,
     faults,
     read: async (query) => {
@@ -193,6 +196,17 @@ async function demandTransparent(
   await write(sql`delete from plain where id > ${1}`)
   return opened
 }
+
+test('pg: parsers that are set later count once the schema is refreshed', async (t) => {
+  const { cluster, database } = await newDatabase(PLAIN)
+  const parsers: Record<number, Parser> = {}
+  const { cacheops, read } = open(t, pgDialect(cluster, database, parsers))
+  const query = sql`select u from plain where id = ${1}`
+  t.deepEqual((await read(query)).rows, [{ u: 0 }])
+  parsers[23] = (text) => `int ${text}`
+  await cacheops.refreshSchema()
+  t.deepEqual((await read(query)).rows, [{ u: 'int 0' }])
+})
 
 test('pg: a parser of texts hides what was written: nothing is cached, and it is said why', async (t) => {
   const server = await newDatabase(PLAIN)
