@@ -51,6 +51,19 @@ test.serial('too few digits do not hide that a float has changed', async (t) => 
   t.true(await keeps('select v from t', `update t set v = 'x' where id = 1`))
 })
 
+test.serial('a key that cascades is stored as the column of the child has it', async (t) => {
+  const { keeps } = await openPostgres(
+    t,
+    `create table p (k numeric(5, 2) primary key); create table c (id int, k numeric(4, 1) references p on update cascade);
+    insert into p values (1.30), (7), (9); insert into c values (1, 7);
+    create table q (k text primary key); create table d (id int, k varchar(2) references q on update cascade);
+    insert into q values ('ab'), ('x'), ('z'); insert into d values (1, 'x')`,
+  )
+  t.false(await keeps('select id from c where k = 1.3', 'update p set k = 1.25 where k = 7'))
+  t.false(await keeps(`select id from d where k = 'ab'`, `update q set k = 'ab  ' where k = 'x'`))
+  t.true(await keeps(`select id from d where k = 'ab'`, `update q set k = 'y' where k = 'z'`))
+})
+
 test.serial('nothing is cached while = NULL means IS NULL', async (t) => {
   const { cacheops, db, session } = await openPostgres(
     t,

@@ -6,7 +6,7 @@ import { dropAndReport } from './drops.ts'
 import { CacheopsError, factsFailed } from './errors.ts'
 import type { Events } from './events.ts'
 import { dialectOf, learnDrivers, runUnlogged } from './kysely/driver.ts'
-import { askDatabase, introspect } from './kysely/introspect.ts'
+import { askDatabase, introspect, withValues } from './kysely/introspect.ts'
 import type { DatabaseFacts, DialectName, Facts, RunSql } from './kysely/introspect.ts'
 import { Names } from './kysely/names.ts'
 import { forbiddenIdentity } from './kysely/postgres-identity.ts'
@@ -285,7 +285,7 @@ export class Database {
       const changes = this.#changes
       const askedAt = Date.now()
       const found = await (first ? readFirst(config.schema, events, dialect, run) : introspect(dialect, run))
-      const known = await this.#understand(dialect, found)
+      const known = await this.#understand(dialect, await withValues(dialect, run, found))
       // Who has read the facts of another state of the schema may have kept results of it.
       const shared =
         native.hasFacts(known.handle) &&

@@ -164,4 +164,11 @@ export const CORE_READS: readonly Mutant[] = [
     replace: 'if self.overlooks(&read, lexemes) && lexemes.is_empty() {',
     test: { cargo: 'plan_texts', title: 'postgres_reads' },
   },
+  {
+    guard: 'a boolean that is given as a string is unknown',
+    file: 'crates/core/src/class.rs',
+    find: '(ColumnKind::Bool, Value::Text(_)) => Class::Unknown,',
+    replace: '',
+    test: { spec: 'parsers', title: 'postgres.js: a boolean that is given as a string is another one' },
+  },
 ]

@@ -229,4 +229,11 @@ export const CORE_WRITES: readonly Mutant[] = [
     replace: 'let new = self.value(column, "false");',
     test: { spec: 'locked-images', title: 'two long values are not taken for the same' },
   },
+  {
+    guard: 'a key that cascades is assigned to the column of the child',
+    file: 'crates/core/src/affected.rs',
+    find: 'class::assigned(column.kind, Class::Value, text) == Class::Value',
+    replace: 'class::assigned(column.kind, Class::Value, text) != Class::Null',
+    test: { spec: 'comparisons', title: 'a key that cascades is stored as the column of the child has it' },
+  },
 ]

@@ -104,4 +104,45 @@ export const VALUES: readonly Mutant[] = [
     replace: 'if (prototype === Buffer.prototype) return Buffer.from(value as Buffer)',
     test: { spec: 'rows', title: 'bytes that have their memory to themselves have so on a hit' },
   },
+  {
+    guard: 'a driver that changes texts',
+    file: 'ts/kysely/postgres-values.ts',
+    find: 'const changed = TEXTS.find((text, at) => row[`$cacheops$n${at}`] !== text)',
+    replace: 'const changed = TEXTS.find((text, at) => row[`$cacheops$n${at}`] !== text && at < 0)',
+    test: {
+      spec: 'parsers',
+      title: 'pg: a parser of texts hides what was written: nothing is cached, and it is said why',
+    },
+  },
+  {
+    guard: 'a driver that changes parameters',
+    file: 'ts/kysely/postgres-values.ts',
+    find: `row[\`$cacheops$p\${at}\`] !== '1')`,
+    replace: `row[\`$cacheops$p\${at}\`] === undefined)`,
+    test: {
+      spec: 'parsers',
+      title: 'postgres.js: a serializer that changes what a condition means: nothing is cached',
+    },
+  },
+  {
+    guard: 'types of the schema are sampled',
+    file: 'ts/kysely/postgres-values.ts',
+    find: 'const received = samples.length === 0 ? null :',
+    replace: 'const received = samples.length >= 0 ? null :',
+    test: { spec: 'parsers', title: 'pg: two pools with other parsers for a type never share rows' },
+  },
+  {
+    guard: 'types of which no value is known',
+    file: 'ts/kysely/postgres-values.ts',
+    find: 'const own = unsampled || received === undefined ?',
+    replace: 'const own = received === undefined ?',
+    test: { spec: 'parsers', title: 'pg: two pools with other parsers for a type never share rows' },
+  },
+  {
+    guard: 'what a driver sends is part of the key',
+    file: 'ts/kysely/postgres-values.ts',
+    find: 'return fingerprintOf({ received, sent, own }, null)',
+    replace: 'return fingerprintOf({ received, own }, null)',
+    test: { spec: 'parsers', title: 'postgres.js: two pools with other serializers never share rows' },
+  },
 ]

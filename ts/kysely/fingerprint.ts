@@ -6,7 +6,7 @@ const MAX_DEPTH = 6
  * Digest of a sample row and of the session's settings: two drivers that would hand out different values for the same
  * stored data must not share an entry. Only what is the same in every process goes in, never the identity of a class.
  */
-export function fingerprintOf(sample: Record<string, unknown> | undefined, settings: unknown): string {
+export function fingerprintOf(sample: unknown, settings: unknown): string {
   return hashOf(describe(sample, 0), settings)
 }
 

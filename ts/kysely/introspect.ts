@@ -1,6 +1,7 @@
 import type { AskedDatabase, DatabaseFacts, DialectName, RunSql } from './facts.ts'
 import { askPostgres } from './introspect-postgres.ts'
 import { askSqlite } from './introspect-sqlite.ts'
+import { askPostgresValues } from './postgres-values.ts'
 
 export type * from './facts.ts'
 
@@ -33,4 +34,14 @@ export function askDatabase(dialect: DialectName, run: RunSql, withContent = fal
 export async function introspect(dialect: DialectName, run: RunSql): Promise<DatabaseFacts> {
   const asked = await askDatabase(dialect, run)
   return { ...asked, facts: await asked.facts() }
+}
+
+/**
+ * Completes what is known of a connection by what its driver makes of parameters, and of values whose types the schema
+ * declares. To be asked whenever facts are read.
+ *
+ * @throws when what the driver does hides what a condition means or what a write has changed.
+ */
+export async function withValues(dialect: DialectName, run: RunSql, found: DatabaseFacts): Promise<DatabaseFacts> {
+  return dialect === 'postgres' ? { ...found, fingerprint: found.fingerprint + (await askPostgresValues(run)) } : found
 }

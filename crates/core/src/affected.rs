@@ -409,6 +409,21 @@ impl Writer<'_> {
         Some(row)
     }
 
+    /// A parent's new key as its child has it: a column of the child may round it, or cut its trailing blanks, as any
+    /// assignment does.
+    fn cascaded(&self, child: &Child, mut row: Row) -> Row {
+        let facts = self.shape.planned.facts.as_deref();
+        let table = facts.and_then(|facts| facts.table(&child.table));
+        row.retain(|name, value| {
+            let column = table.and_then(|table| table.column(name, self.dialect()));
+            column.is_some_and(|column| {
+                let text = value.as_deref().unwrap_or_default();
+                class::assigned(column.kind, Class::Value, text) == Class::Value
+            })
+        });
+        row
+    }
+
     /// What a foreign key action did to the rows that referenced these.
     fn child(&self, child: &Child, pairs: &[Pair], changes: &mut Vec<Change>) {
         let reason = format!("foreign key to {}", self.table.id);
@@ -451,7 +466,7 @@ impl Writer<'_> {
             rows.push(row(&old));
             match (child.action, pair.new.as_ref().and_then(key)) {
                 _ if child.changes_row => rows.push(Row::new()),
-                (Action::Cascade, Some(new)) => rows.push(row(&new)),
+                (Action::Cascade, Some(new)) => rows.push(self.cascaded(child, row(&new))),
                 (Action::Cascade, None) if child.changed.is_none() => {}
                 // Of several columns SET NULL may name some.
                 (Action::SetNull, _) if child.columns.len() == 1 => rows.push(row(&[None])),

@@ -29,6 +29,8 @@ pub fn of_parameter(kind: ColumnKind, value: &Value<'_>, out: &mut String) -> Cl
     match (kind, value) {
         (ColumnKind::Other, _) => Class::Unknown,
         (_, Value::Null) => Class::Null,
+        // NOTE: postgres.js sends false for every boolean that is a string, 'true' and 't' among them.
+        (ColumnKind::Bool, Value::Text(_)) => Class::Unknown,
         (_, Value::Text(text)) => of_text(kind, text, out),
         (ColumnKind::Int, Value::Number(number)) => {
             // Not 2^53: a driver that binds doubles makes the database compare 2^53 + 1 as equal to it.

@@ -77,6 +77,8 @@ fn spellings_that_are_not_listed_are_unknown() {
     assert_eq!(parameter(Bool, Value::Text("yes")), Err(Class::Unknown));
     assert_eq!(parameter(Bool, Value::Text("TRUE")), Err(Class::Unknown));
     assert_eq!(parameter(Bool, Value::Bool(true)), image(Bool, "true"));
+    // A driver may send something else.
+    assert_eq!(parameter(Bool, Value::Text("true")), Err(Class::Unknown));
     let id = "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11";
     assert_eq!(
         parameter(Uuid, Value::Text(id)),
