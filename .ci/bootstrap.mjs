@@ -18,6 +18,7 @@ const TASKS = {
   demo: (args) => script('examples/departures.ts', args),
   bench: (args) => script('__test__/bench/index.ts', args),
   oracle: (args) => script('__test__/oracle/run.ts', args),
+  matrix: (args) => script('__test__/matrix/run.ts', args),
   async build() {
     await buildAddon()
     await buildDist()

@@ -168,15 +168,30 @@ export async function buildAddon() {
   writeStamp('addon', sources + digest(['Cargo.lock']))
 }
 
+/**
+ * Kysely 0.28 declares other classes to CommonJS than to ECMAScript modules, and which of them `.cache()` is added to depends on
+ * what kind of file says so. So every declaration is there twice; the code is not.
+ */
+function declareForCommonJS(dist) {
+  for (const file of filesBelow(dist).filter((path) => path.endsWith('.d.ts'))) {
+    const text = readFileSync(file, 'utf8')
+    const commonJS = text
+      .replaceAll(/((?:from|import\() ?['"]\.[^'"]*)\.ts(?=['"])/g, '$1.cjs')
+      .replace(/^\/\/# sourceMappingURL=.*$/m, '')
+    writeFileSync(file.replace(/\.d\.ts$/, '.d.cts'), commonJS)
+  }
+}
+
 /** Compiles ts/ to dist/, unless it was compiled from these sources. */
 export async function buildDist() {
   const dist = join(ROOT, 'dist')
-  const sources = digest(['ts', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'])
+  const sources = digest(['.ci/prepare.mjs', 'ts', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'])
   if (existsSync(join(dist, 'index.js')) && readStamp('dist') === sources) return
   say('compiling ts/ …')
   dropStamp('dist')
   rmSync(dist, { recursive: true, force: true })
   const { code } = await run('tsc', ['-p', 'tsconfig.build.json'], { output: 'stderr' })
   if (code !== 0) throw new StepError('ts/ did not compile')
+  declareForCommonJS(dist)
   writeStamp('dist', sources)
 }

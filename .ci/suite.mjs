@@ -96,19 +96,20 @@ function ava(argumentsOf = () => []) {
   }
 }
 
-const MUTANTS_PASSED = /^(\d+) passed, \d+ failed$/gm
-const MUTANTS_FAILED = /(?<=^\d+ passed, )(\d+) failed$/gm
+const TALLY_PASSED = /^(\d+) passed, \d+ failed$/gm
+const TALLY_FAILED = /(?<=^\d+ passed, )(\d+) failed$/gm
 
-/** Passed: guards that a test misses when they are taken away. */
-function mutants(args = []) {
+/** A program of ours that counts by itself: mutants whose guard a test misses, runtimes and tools that do as the table says. */
+function tally(name, program, args = []) {
   return {
-    name: 'mutants',
+    name,
     async run() {
-      const result = await run('node', ['__test__/mutants/run.ts', ...args], { output: 'tee' })
-      return counts(result, MUTANTS_PASSED, MUTANTS_FAILED)
+      return counts(await run('node', [program, ...args], { output: 'tee' }), TALLY_PASSED, TALLY_FAILED)
     },
   }
 }
+
+const mutants = (args) => tally('mutants', '__test__/mutants/run.ts', args)
 
 const addon = built('addon', buildAddon)
 const dist = built('dist', buildDist)
@@ -135,6 +136,7 @@ const proofs = () => [
   oracle('sqlite', '--steps', '20000', '--seed', '72001', '--reads', '10'),
   oracle('pglite', '--steps', '20000', '--seed', '71001', '--reads', '10'),
   oracle('sqlite', '--steps', '3000', '--seed', '5', '--clients', '4'),
+  tally('matrix', '__test__/matrix/run.ts'),
   mutants(),
 ]
 

@@ -52,7 +52,7 @@ test.serial('too few digits do not hide that a float has changed', async (t) => 
 })
 
 test.serial('nothing is cached while = NULL means IS NULL', async (t) => {
-  const { cacheops, db, pglite } = await openPostgres(
+  const { cacheops, db, session } = await openPostgres(
     t,
     'create table t (id int, n int); set transform_null_equals = on',
   )
@@ -61,5 +61,5 @@ test.serial('nothing is cached while = NULL means IS NULL', async (t) => {
   t.deepEqual(await read(), [])
   await sql`insert into t values (1, null)`.execute(db)
   t.deepEqual(await read(), [{ id: 1 }])
-  await pglite.exec('reset transform_null_equals')
+  await session.exec('reset transform_null_equals')
 })

@@ -6,24 +6,30 @@ import type { FaultName } from './interleavings/faults.ts'
 import { concurrentLine, runConcurrent } from './oracle/concurrent.ts'
 import type { ConcurrentFigures } from './oracle/concurrent.ts'
 import { closeConcurrent } from './oracle/concurrent-databases.ts'
-import type { Dialect } from './oracle/values.ts'
+import type { DatabaseName } from './oracle/values.ts'
 
 test.after.always(() => closeConcurrent())
 
 const CLIENTS = 4
 const STEPS = { sqlite: 3000, pglite: 400 } as const
 
-async function run(dialect: Dialect, seed: number, steps: number): Promise<[ConcurrentFigures, string]> {
+async function run(database: DatabaseName, seed: number, steps: number): Promise<[ConcurrentFigures, string]> {
   const failures: string[] = []
-  const figures = await runConcurrent({ dialect, seed, steps, clients: CLIENTS, report: (text) => failures.push(text) })
+  const figures = await runConcurrent({
+    database,
+    seed,
+    steps,
+    clients: CLIENTS,
+    report: (text) => failures.push(text),
+  })
   return [figures, failures.join('\n')]
 }
 
-for (const dialect of ['sqlite', 'pglite'] as const) {
-  test.serial(`${dialect}: clients at once never read what was true before a write that had returned`, async (t) => {
+for (const database of ['sqlite', 'pglite'] as const) {
+  test.serial(`${database}: clients at once never read what was true before a write that had returned`, async (t) => {
     const start = performance.now()
-    const [figures, failures] = await run(dialect, 20_260_101, STEPS[dialect])
-    t.log(concurrentLine(dialect, figures, (performance.now() - start) / 1000))
+    const [figures, failures] = await run(database, 20_260_101, STEPS[database])
+    t.log(concurrentLine(database, figures, (performance.now() - start) / 1000))
     t.is(failures, '')
     t.is(figures.stale + figures.wrong, 0)
     // Without hits, or without commits in between, nothing has been shown.

@@ -57,7 +57,7 @@ test.serial('sqlite: a hit on a held connection is a copy', async (t) => {
 })
 
 test.serial('postgres: a read that meets an open transaction on its connection keeps nothing', async (t) => {
-  const { db } = await postgres.open(t)
+  const { db } = await postgres.open(t, { connections: 1 })
   await genre(db, 2).execute()
   const day = async () => {
     const query = db

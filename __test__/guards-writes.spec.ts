@@ -67,7 +67,7 @@ test.serial('sqlite: nobody writes between an image and its write', async (t) =>
   const { db, cacheops, connect, recorder } = await sqlite.open(t)
   const other = connect({ plugins: [cacheops] })
   for (const each of [db, other]) await named(each, 'Jazz').execute()
-  const gate = recorder.hold(/__cacheops_row/, 'after')
+  const gate = recorder.hold(/\$cacheops\$row/, 'after')
   const write = rename(db, 'mine')
   await gate.reached
   await t.throwsAsync(rename(other, 'theirs'), { message: /locked/ })
@@ -81,7 +81,7 @@ test.serial('sqlite: a write in a transaction fails no more often than it would'
   const other = connect({ plugins: [cacheops] })
   for (const each of [db, other]) await named(each, 'Jazz').execute()
   await db.transaction().execute(async (trx) => {
-    const gate = recorder.hold(/__cacheops_row/, 'after')
+    const gate = recorder.hold(/\$cacheops\$row/, 'after')
     const write = rename(trx, 'mine')
     await gate.reached
     await t.throwsAsync(rename(other, 'theirs'), { message: /locked/ })
@@ -109,7 +109,7 @@ test.serial('sqlite: a write whose old image cannot be read drops by its text', 
   const { db, recorder } = await sqlite.open(t)
   await db.insertInto('genre').values({ id: 80, name: 'last' }).execute()
   await named(db, 'Jazz').execute()
-  recorder.hold(/__cacheops_row/, 'before').fail(new Error('not now'))
+  recorder.hold(/\$cacheops\$row/, 'before').fail(new Error('not now'))
   await rename(db, 'new')
   t.deepEqual(await named(db, 'Jazz').execute(), [])
 })

@@ -6,7 +6,7 @@ import type { EngineName } from './oracle/engines.ts'
 import type { Figures } from './oracle/figures.ts'
 import { figuresLine, runOracle, silenceWarnings } from './oracle/run.ts'
 import { scriptOf } from './oracle/script.ts'
-import type { Dialect } from './oracle/values.ts'
+import type { DatabaseName } from './oracle/values.ts'
 
 silenceWarnings()
 
@@ -17,11 +17,11 @@ interface Run {
   readonly failures: string
 }
 
-async function run(dialect: Dialect, engine: EngineName, seed: number, steps: number): Promise<Run> {
+async function run(database: DatabaseName, engine: EngineName, seed: number, steps: number): Promise<Run> {
   const failures: string[] = []
   const looks = engine === 'cacheops' ? {} : { shrinking: 0 }
   const figures = await runOracle({
-    dialect,
+    database,
     engine,
     seed,
     steps,
@@ -34,35 +34,35 @@ async function run(dialect: Dialect, engine: EngineName, seed: number, steps: nu
 
 const STEPS = { sqlite: 600, pglite: 120 } as const
 
-for (const dialect of ['sqlite', 'pglite'] as const) {
-  test.serial(`${dialect}: whatever the cache answers is what the database would answer`, async (t) => {
+for (const database of ['sqlite', 'pglite'] as const) {
+  test.serial(`${database}: whatever the cache answers is what the database would answer`, async (t) => {
     // The first world of PGlite takes its time on a busy machine.
     t.timeout(180_000)
     const start = performance.now()
-    const { figures, failures } = await run(dialect, 'cacheops', 20_260_101, STEPS[dialect])
-    t.log(figuresLine(dialect, figures, (performance.now() - start) / 1000))
+    const { figures, failures } = await run(database, 'cacheops', 20_260_101, STEPS[database])
+    t.log(figuresLine(database, figures, (performance.now() - start) / 1000))
     t.is(failures, '')
     t.is(figures.stale + figures.wrong, 0)
     // An oracle without hits has shown nothing.
     t.true(figures.hits > figures.compared / 10, `${figures.hits} hits of ${figures.compared}`)
   })
 
-  test.serial(`${dialect}: without a cache the oracle finds nothing`, async (t) => {
-    const { figures, failures } = await run(dialect, 'none', 7, STEPS[dialect] / 3)
+  test.serial(`${database}: without a cache the oracle finds nothing`, async (t) => {
+    const { figures, failures } = await run(database, 'none', 7, STEPS[database] / 3)
     t.is(failures, '')
     t.true(figures.compared > 400)
     t.is(figures.hits, 0)
   })
 
-  test.serial(`${dialect}: a cache that never invalidates is found out`, async (t) => {
-    for (const seed of dialect === 'sqlite' ? [1, 2, 3] : [1]) {
-      const { figures } = await run(dialect, 'never', seed, 300)
+  test.serial(`${database}: a cache that never invalidates is found out`, async (t) => {
+    for (const seed of database === 'sqlite' ? [1, 2, 3] : [1]) {
+      const { figures } = await run(database, 'never', seed, 300)
       t.is(figures.stale, 1, `seed ${seed}`)
     }
   })
 
-  test.serial(`${dialect}: a cache that only looks at the written table is found out`, async (t) => {
-    const { figures } = await run(dialect, 'naive', 1, 1500)
+  test.serial(`${database}: a cache that only looks at the written table is found out`, async (t) => {
+    const { figures } = await run(database, 'naive', 1, 1500)
     t.is(figures.stale, 1)
   })
 }
@@ -78,7 +78,7 @@ test('arguments that make no sense are refused', (t) => {
     ['x'],
   ])
     t.throws(() => parseArguments(args), { instanceOf: UsageError }, args.join(' '))
-  t.deepEqual(parseArguments(['--db', 'pglite', '--steps', '7', '--seed', '3']).dialects, ['pglite'])
+  t.deepEqual(parseArguments(['--db', 'pglite', '--steps', '7', '--seed', '3']).databases, ['pglite'])
 })
 
 test('the program that comes with a failure runs by itself', (t) => {

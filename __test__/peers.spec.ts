@@ -1,10 +1,12 @@
 import { PGlite } from '@electric-sql/pglite'
 import test from 'ava'
 import BetterSqlite3 from 'better-sqlite3'
-import { Kysely, PGliteDialect, sql, SqliteDialect } from 'kysely'
+import { Kysely, PGliteDialect, PostgresDialect, sql, SqliteDialect } from 'kysely'
 import type { Dialect } from 'kysely'
+import { Pool } from 'pg'
 
 import { cacheopsPlugin } from '../ts/index.ts'
+import { sharedCluster } from './support/postgres-cluster.ts'
 
 // Two Kysely instances over one real connection: what one does while the other has a transaction open belongs to it.
 
@@ -20,13 +22,25 @@ interface Peers {
 }
 
 const pglite = PGlite.create()
-test.after.always(async () => (await pglite).close())
+const pools: Pool[] = []
+test.after.always(async () => {
+  await (await pglite).close()
+  for (const pool of pools) await pool.end()
+})
 
 const DIALECTS: Record<string, () => Promise<() => Dialect>> = {
   sqlite: () => {
     const database = new BetterSqlite3(':memory:')
     database.pragma('foreign_keys = on')
     return Promise.resolve(() => new SqliteDialect({ database }))
+  },
+  // One client: what is left open on it is the next one's, too.
+  pg: async () => {
+    const { host, port, user, exec } = await sharedCluster()
+    await exec('drop table if exists crate, shelf')
+    const pool = new Pool({ host, port, user, database: 'postgres', max: 1 })
+    pools.push(pool)
+    return () => new PostgresDialect({ pool })
   },
   pglite: async () => {
     const server = await pglite
@@ -125,4 +139,32 @@ test.serial('sqlite: db.transaction() of one instance, reads and writes of anoth
   await t.throwsAsync(undone, { message: 'undo' })
   t.is(await nameOf(b), 'old')
   t.is(await nameOf(a), 'old')
+})
+
+test.serial('pg: a transaction does not get dirty by what other instances write meanwhile', async (t) => {
+  const { host, port, user, exec } = await sharedCluster()
+  await exec(
+    'drop table if exists crate, shelf; create table shelf (id int primary key, name text); insert into shelf values (1, $$old$$)',
+  )
+  const make = (): Kysely<PeersDB> => {
+    const pool = new Pool({ host, port, user, database: 'postgres', max: 2 })
+    pools.push(pool)
+    return new Kysely({ dialect: new PostgresDialect({ pool }), plugins: [cacheopsPlugin()] })
+  }
+  const [a, b] = [make(), make()]
+  await nameOf(a)
+  await nameOf(b)
+  const reads: string[] = []
+  const cacheops = cacheopsPlugin()
+  const pool = new Pool({ host, port, user, database: 'postgres', max: 2 })
+  pools.push(pool)
+  const c = new Kysely<PeersDB>({ dialect: new PostgresDialect({ pool }), plugins: [cacheops] })
+  cacheops.on('read', ({ reason }) => reads.push(reason))
+  await c.transaction().execute(async (trx) => {
+    await nameOf(trx)
+    await rename(a, 'new')
+    t.is(await nameOf(trx), 'new')
+    t.is(await nameOf(trx), 'new')
+  })
+  t.deepEqual(reads.slice(-2), ['miss', 'hit'])
 })

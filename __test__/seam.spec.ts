@@ -19,6 +19,9 @@ import { databases } from './support/databases.ts'
 import type { DB } from './support/databases.ts'
 import { Recorder, RecordingDialect } from './support/recorder.ts'
 
+/** Kysely 0.28 does not know signals. */
+const testSignals = process.env['CACHEOPS_TEST_KYSELY']?.startsWith('0.28.') === true ? test.serial.skip : test.serial
+
 type CamelDB = { track: { id: number; albumId: number; genreId: number | null; title: string } }
 
 for (const database of databases) {
@@ -266,7 +269,7 @@ for (const database of databases) {
     }
   })
 
-  test.serial(`${name}: an abort signal, before and after`, async (t) => {
+  testSignals(`${name}: an abort signal, before and after`, async (t) => {
     const { db, isHit } = await database.open(t)
     const query = db.selectFrom('genre').selectAll().orderBy('id').cache()
     const gone = AbortSignal.abort(new Error('too late'))
@@ -287,7 +290,7 @@ for (const database of databases) {
     t.is((await query.execute())[0]!.name, 'x')
   })
 
-  test.serial(`${name}: an aborted write is invalidated when it happens after all`, async (t) => {
+  testSignals(`${name}: an aborted write is invalidated when it happens after all`, async (t) => {
     const { db, plain, recorder } = await database.open(t)
     const query = db.selectFrom('genre').selectAll().orderBy('id').cache()
     await query.execute()

@@ -22,7 +22,7 @@ for (const statement of [
 }
 
 test.serial('a setting is local only if its call says so, not if anything else does', async (t) => {
-  const { db, read, pglite } = await openPostgres(t, SCHEMA)
+  const { db, read, session } = await openPostgres(t, SCHEMA)
   await read('select id from t')
   await db.transaction().execute(async (trx) => {
     await trx.executeQuery({
@@ -32,7 +32,7 @@ test.serial('a setting is local only if its call says so, not if anything else d
       queryId: { queryId: 'settings' },
     })
   })
-  t.deepEqual(await read('select id from t'), (await pglite.query('select id from t')).rows)
+  t.deepEqual(await read('select id from t'), await session.query('select id from t'))
 })
 
 for (const change of [`perform set_config('search_path', 's2', true);`, 'set local search_path = s2;']) {

@@ -239,7 +239,7 @@ for (const database of databases) {
   })
 
   test.serial(`${name}: a raw transaction that is left open when its connection is given back`, async (t) => {
-    const opened = await database.open(t)
+    const opened = await database.open(t, { connections: 1 })
     const { db } = opened
     await genre(db).execute()
     await db.connection().execute(async (connection) => {
@@ -253,18 +253,19 @@ for (const database of databases) {
     await rename(db, 'y')
     await sql`commit`.execute(db)
     t.is(await nameOf(db), 'y')
-    t.true(await opened.isHit(genre(db)))
+    // Kysely's connection of postgres.js is another object each time, so that nobody sees that this was the same session.
+    t.is(await opened.isHit(genre(db)), opened.driver !== 'postgres.js')
   })
 
   test.serial(`${name}: reads on the connection of a raw transaction are its reads`, async (t) => {
-    const opened = await database.open(t)
+    const opened = await database.open(t, { connections: 1 })
     const { db } = opened
     const other = opened.connect({ plugins: [opened.cacheops] })
     t.is(await nameOf(other), 'Jazz')
     await sql`begin`.execute(db)
     await rename(db, 'y')
     // PGlite has one session, which is in the transaction now.
-    if (name === 'sqlite') t.is(await nameOf(other), 'Jazz')
+    if (opened.driver !== 'pglite') t.is(await nameOf(other), 'Jazz')
     t.is(await nameOf(db), 'y')
     if (name === 'postgres') {
       await t.throwsAsync(sql`select nope`.execute(db))

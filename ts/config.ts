@@ -1,5 +1,7 @@
 import { CacheopsError, didYouMean } from './errors.ts'
 import type { CacheopsErrorCode } from './errors.ts'
+import { parseSchemaFile } from './schema-file.ts'
+import type { SchemaFacts } from './schema-file.ts'
 
 /** A length of time in seconds; fractions are allowed. */
 export type Seconds = number
@@ -100,6 +102,33 @@ export interface CacheopsOptions<DB = any> {
   readonly triggers?: { readonly [table: string]: readonly string[] }
   /** Tables that a database function writes. `{ writes: [] }`: none. */
   readonly functions?: { readonly [name: string]: { readonly writes: readonly string[] } }
+  /**
+   * What `exportSchema()` gave, or the path of a file with it, read at once: a cold start then asks one cheap question
+   * instead of reading the database's catalogs. Facts that are not those of the database are not used, with a warning.
+   * Default: facts are read at the first use.
+   *
+   * @throws CacheopsError CACHEOPS_INVALID_SCHEMA
+   */
+  readonly schema?: string | SchemaFacts
+  /**
+   * How often the database is asked, by whoever uses the instance then, whether somebody else has changed its schema.
+   * A change is noticed after twice that time at most. `0`: before each read, and reads in transactions are not cached.
+   * `false`: only when a statement fails in a way that says so. Schema changes that go through Kysely are known at once
+   * in any case. Default: 30.
+   */
+  readonly schemaCheck?: Seconds | false
+  /**
+   * The exports of the copy of Kysely that instances with this plugin are made of, where cacheops does not find it by itself:
+   * one that a bundler has put into the application, or that another package brings. Default: the copies that cacheops,
+   * the caller and the main module resolve are found.
+   *
+   * @example
+   * ```ts
+   * import * as kysely from 'kysely'
+   * cacheopsPlugin<DB>({ kysely })
+   * ```
+   */
+  readonly kysely?: object
 }
 
 /** A profile, complete. */
@@ -126,9 +155,13 @@ export interface Config {
   readonly database: string | undefined
   readonly triggers: ReadonlyMap<string, readonly string[]>
   readonly functions: ReadonlyMap<string, readonly string[]>
+  readonly schema: SchemaFacts | undefined
+  readonly schemaCheck: Seconds | false
+  readonly kysely: object | undefined
 }
 
 const DEFAULT_TIMEOUT: Seconds = 3600
+const DEFAULT_SCHEMA_CHECK: Seconds = 30
 const DEFAULT_MAX_BYTES: Bytes = 256 * 2 ** 20
 const DEFAULT_MAX_ENTRY_BYTES: Bytes = 2 ** 20
 /** setTimeout and lru-cache count milliseconds in 32 bits; 24 days are enough for a cache */
@@ -146,6 +179,9 @@ const OPTION_NAMES: readonly (keyof CacheopsOptions)[] = [
   'database',
   'triggers',
   'functions',
+  'schema',
+  'schemaCheck',
+  'kysely',
 ]
 
 /**
@@ -182,6 +218,9 @@ export function parseOptions(options: CacheopsOptions, environment: NodeJS.Proce
       checkKeys(where, checkObject(where, entry), ['writes'])
       return (entry as { writes: unknown }).writes
     }),
+    schema: options.schema === undefined ? undefined : parseSchemaFile(options.schema),
+    schemaCheck: checkSchemaCheck(options.schemaCheck ?? DEFAULT_SCHEMA_CHECK),
+    kysely: options.kysely === undefined ? undefined : checkObject('kysely', options.kysely),
   }
 }
 
@@ -271,6 +310,11 @@ function checkPattern(name: string): void {
 function checkTimeout(where: string, timeout: unknown): Seconds {
   if (typeof timeout === 'number' && timeout > 0 && timeout <= MAX_TIMEOUT) return timeout
   throw invalid(`${where}: timeout must be a number of seconds above 0 and at most ${MAX_TIMEOUT} (24 days).`)
+}
+
+function checkSchemaCheck(value: unknown): Seconds | false {
+  if (value === false || (typeof value === 'number' && value >= 0 && value <= MAX_TIMEOUT)) return value
+  throw invalid(`schemaCheck must be a number of seconds from 0 to ${MAX_TIMEOUT} (24 days), or false.`)
 }
 
 function checkPositive(where: string, value: unknown): number {

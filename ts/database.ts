@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
-import type { ConnectionProvider, DatabaseConnection, QueryExecutor } from 'kysely'
+import type { DatabaseConnection, QueryExecutor } from 'kysely'
 
 import type { Config } from './config.ts'
-import { CacheopsError } from './errors.ts'
+import { CacheopsError, factsFailed } from './errors.ts'
 import type { Events } from './events.ts'
-import { dialectOf, learnDrivers, runUnlogged, unsupported } from './kysely/driver.ts'
-import { introspect } from './kysely/introspect.ts'
-import type { DatabaseFacts, DialectName, RunSql } from './kysely/introspect.ts'
+import { dialectOf, learnDrivers, runUnlogged } from './kysely/driver.ts'
+import { askDatabase, introspect } from './kysely/introspect.ts'
+import type { DatabaseFacts, DialectName, Facts, RunSql } from './kysely/introspect.ts'
 import { Names } from './kysely/names.ts'
 import type { Provide } from './kysely/seam.ts'
 import { NamedTables } from './named-tables.ts'
@@ -16,6 +16,8 @@ import { isOlder, isSignedBy, noteSet, signed } from './own-facts.ts'
 import { encode, encodeContext, takeKey, UnencodableParameter } from './parameters.ts'
 import { joinPeers } from './peers.ts'
 import { Profiles } from './profiles.ts'
+import { readFirst } from './schema-file.ts'
+import { SchemaWatch, tellsOfChange } from './schema-watch.ts'
 import type { Report, Shape } from './shapes.ts'
 import type { Bound, Store } from './store/store.ts'
 import { TransactionState } from './transaction.ts'
@@ -57,6 +59,8 @@ const released = new FinalizationRegistry<number>((id) => native.release(id))
  */
 export class Database {
   readonly instance: Instance
+  /** with the plugin, at the root */
+  readonly executor: QueryExecutor
   /** Connections seen with a transaction that was begun by a raw statement and is still open. */
   openTransactions = 0
   /** Why nothing is cached any more: session state was changed on a connection that others use later. */
@@ -73,7 +77,6 @@ export class Database {
   /** The Kysely instance was destroyed: its next query asks for a connection, and hears so. */
   destroyed = false
 
-  readonly #executor: QueryExecutor
   readonly #named: NamedTables
   readonly #states = new WeakMap<DatabaseConnection, TransactionState>()
   readonly #shapes = new LRUCache<string, Shape>({
@@ -83,7 +86,10 @@ export class Database {
   })
   /** In front of them by length and a few characters: V8 hashes a fresh text as a whole to look it up in a Map. */
   readonly #front = new Array<{ readonly sql: string; readonly shape: Shape } | undefined>(FRONT_SLOTS).fill(undefined)
+  readonly #watch: SchemaWatch
   #known: Known | undefined
+  /** how often the schema is known to have changed */
+  #changes = 0
   #loading: { readonly promise: Promise<void>; done: boolean } | undefined
   #retryAt = 0
   #foreignFacts = false
@@ -91,8 +97,9 @@ export class Database {
 
   constructor(instance: Instance, executor: QueryExecutor) {
     this.instance = instance
-    this.#executor = executor
+    this.executor = executor
     this.#named = new NamedTables(instance.events)
+    this.#watch = new SchemaWatch(instance.config.schemaCheck)
   }
 
   /** What is known of the database; undefined until it has been asked once. */
@@ -104,8 +111,17 @@ export class Database {
     return this.#known?.handle
   }
 
-  /** Whether the facts are known and those of now. */
+  get sharesConnections(): boolean {
+    return this.#known === undefined || !this.#known.facts.server.startsWith('PostgreSQL')
+  }
+
+  /** Whether the facts are known, those of now, and not older than they may be. */
   get isReady(): boolean {
+    return !this.#watch.overdue && this.#agrees
+  }
+
+  /** Whether the facts are known, and nobody has dropped them or set others. */
+  get #agrees(): boolean {
     return this.#known !== undefined && this.#known.epoch === native.factsEpoch(this.#known.handle)
   }
 
@@ -133,7 +149,7 @@ export class Database {
   ready(provide: Provide): Promise<void> {
     const loading = this.#loading
     if (loading !== undefined && (!loading.done || this.isReady)) return loading.promise
-    if (this.isReady || performance.now() < this.#retryAt) return Promise.resolve()
+    if (this.isReady || this.hasFailed) return Promise.resolve()
     const promise = this.#load(provide).finally(() => {
       started.done = true
       // NOTE: not at once. What comes now must not overtake what has waited.
@@ -152,47 +168,116 @@ export class Database {
   }
 
   async #load(provide: Provide): Promise<void> {
-    const dialect = dialectOf(this.#executor.adapter)
+    const dialect = dialectOf(this.executor.adapter)
     try {
       if (dialect === 'sqlite') await learnDrivers()
+      await this.#watch.asking
+      if (this.isReady) return
       await provide((connection) => this.#introspect(dialect, connection))
     } catch (error) {
       if (error instanceof CacheopsError && error.code === 'CACHEOPS_UNSUPPORTED_DATABASE') throw error
-      this.#retryAt = performance.now() + FACTS_RETRY_MS
-      const text = 'The schema facts could not be read; nothing is cached until they can be.'
-      this.instance.events.fault(
-        new CacheopsError('CACHEOPS_INTROSPECTION_FAILED', text, { cause: error }),
-        'introspection',
-      )
+      this.#notRead(error)
     }
+  }
+
+  #notRead(cause: unknown): void {
+    this.#retryAt = performance.now() + FACTS_RETRY_MS
+    this.instance.events.fault(factsFailed(cause), 'introspection')
+  }
+
+  /**
+   * Looks at the clock, for whoever uses the database. When it is time to ask whether somebody else has changed the schema,
+   * that is asked while everybody goes on; when it is long past time, whoever needs the facts waits ({@link ready}).
+   *
+   * @param provide acquires a connection; undefined for one who holds one himself, and must not ask for another.
+   */
+  look(provide: Provide | undefined): void {
+    const watch = this.#watch
+    if (!watch.look() || watch.overdue || watch.asking !== undefined || provide === undefined) return
+    if (!this.#agrees || this.destroyed || this.#loading?.done === false || this.hasFailed) return
+    const ask = async (connection: DatabaseConnection): Promise<void> => {
+      if (!this.stateOf(connection).inTransaction) await this.#hasChanged(runUnlogged.bind(undefined, connection))
+    }
+    watch.asking = provide(ask)
+      .catch((error: unknown) => {
+        if (!this.destroyed) this.#notRead(error)
+      })
+      .finally(() => (watch.asking = undefined))
+  }
+
+  /** A statement failed: the facts may be older than the schema. */
+  suspect(sql: string, error: unknown): void {
+    if (this.#known !== undefined && tellsOfChange(error)) this.#watch.suspect(sql)
+  }
+
+  /** Whether facts must be read again; if somebody else has changed the schema, they are dropped. */
+  async #hasChanged(run: RunSql): Promise<boolean> {
+    const known = this.#known!
+    const askedAt = Date.now()
+    const head = await askDatabase(known.dialect, run)
+    // Who dropped them meanwhile, or read them anew, knows more.
+    if (this.#known !== known || !this.#agrees) return true
+    const { identity, changes, session } = known.facts
+    if (head.identity === identity && head.changes === changes && head.session === session) {
+      this.#watch.trust(askedAt)
+      return false
+    }
+    this.schemaChanged('somebody else has changed the schema')
+    return true
+  }
+
+  /** Facts were asked for in vain, not long ago. */
+  get hasFailed(): boolean {
+    return performance.now() < this.#retryAt
+  }
+
+  /**
+   * Drops everything and has the facts read again. While somebody holds a connection nobody waits for another: it may be the
+   * only one, and the caller's; then the next statement has them read.
+   *
+   * @throws CacheopsError CACHEOPS_INTROSPECTION_FAILED
+   */
+  async refresh(): Promise<void> {
+    this.schemaChanged('refreshSchema')
+    if (this.heldConnections > 0 || this.destroyed) return
+    await this.executor.provideConnection(() => Promise.resolve())
+    if (this.hasFailed) throw factsFailed()
   }
 
   async #introspect(dialect: DialectName, connection: DatabaseConnection): Promise<void> {
     // A raw transaction is open on the only connection: its snapshot and its fate are not ours to use.
     if (this.stateOf(connection).inTransaction) return
     const run = runUnlogged.bind(undefined, connection)
-    if (dialect === 'postgres' && this.#known === undefined) await demandPostgres(run)
+    if (this.#agrees && !(await this.#hasChanged(run))) return
+    const { config, events } = this.instance
     const first = this.#known === undefined
     const declared = this.#declared()
     for (let attempt = 0; attempt < FACTS_ATTEMPTS; attempt++) {
       const epoch = this.#known === undefined ? 0 : native.factsEpoch(this.#known.handle)
-      const found = await introspect(dialect, run)
+      const changes = this.#changes
+      const askedAt = Date.now()
+      const found = await (first ? readFirst(config.schema, events, dialect, run) : introspect(dialect, run))
       const known = await this.#understand(dialect, found)
+      // Who has read the facts of another state of the schema may have kept results of it.
       const shared =
-        native.hasFacts(known.handle) && native.factsEpoch(known.handle) === epoch && isSignedBy(known.handle, declared)
+        native.hasFacts(known.handle) &&
+        native.factsEpoch(known.handle) === epoch &&
+        [declared, found.changes].every((signature) => isSignedBy(known.handle, signature))
       if (this.#known === undefined) joinPeers(known.handle)
       // Of two connections that differ, the one that came last is served: the other may have been closed.
       const foreign = shared && !isSignedBy(known.handle, known.facts.connection)
       this.#foreignFacts = foreign && !first
       if (this.#foreignFacts) this.#warnOfForeignFacts()
-      const json = JSON.stringify(signed(known.facts.facts, [known.facts.connection, declared]))
+      const json = JSON.stringify(signed(known.facts.facts, [known.facts.connection, declared, found.changes]))
       const keep = shared && (foreign ? this.#foreignFacts : !isOlder(known.handle, epoch, json))
       // Refused: facts were set or dropped while these were read, so they may be the old ones.
-      const accepted = keep || native.setFacts(known.handle, json, epoch)
+      const accepted = changes === this.#changes && (keep || native.setFacts(known.handle, json, epoch))
       if (accepted && !keep) noteSet(known.handle, json)
       this.#known = { ...known, epoch: accepted ? native.factsEpoch(known.handle) : NOT_READ }
       this.#forgetShapes()
-      if (accepted) return
+      if (!accepted) continue
+      this.#watch.trust(askedAt)
+      return
     }
   }
 
@@ -212,7 +297,7 @@ export class Database {
   async #understand(dialect: DialectName, found: DatabaseFacts): Promise<Known> {
     const { config, storeHandle } = this.instance
     const identity = config.database === undefined ? found.identity : `named:${config.database}`
-    const names = await Names.of(dialect, found.facts, this.#executor.plugins)
+    const names = await Names.of(dialect, found.facts, this.executor.plugins)
     const lookup = this.#named.in(names)
     const facts = names.declare(found.facts, config, lookup)
     return {
@@ -220,6 +305,7 @@ export class Database {
       handle: this.#known?.handle ?? native.openDatabase(storeHandle, identity, dialect),
       dialect,
       facts: { ...found, facts },
+      found: found.facts,
       names,
       profiles: new Profiles(config, names, lookup),
       context: encodeContext([found.fingerprint, config.prefix]),
@@ -295,6 +381,8 @@ export class Database {
   schemaChanged(reason: string): void {
     this.#forgetShapes()
     this.#retryAt = 0
+    this.#changes++
+    this.#watch.changed()
     if (this.#known === undefined) return
     // What only this connection has may have changed, and others may read the facts before it does.
     this.#foreignFacts ||= this.#known.facts.connection !== null
@@ -339,7 +427,7 @@ export class Database {
   /** A write of anything may have been one of an attached database, which may be another instance's own. */
   get #mayWriteBeyond(): boolean {
     const { dialect, facts } = this.#known!
-    return facts.facts.attached || (dialect === 'sqlite' && !this.isReady)
+    return facts.facts.attached || (dialect === 'sqlite' && !this.#agrees)
   }
 
   #report(drop: () => string, beyond: boolean): void {
@@ -374,18 +462,6 @@ export class Database {
   }
 }
 
-const OLDEST_POSTGRES = 15
-
-/** Databases that speak like PostgreSQL have other catalogs, locks and snapshots: they are refused, not half supported. */
-async function demandPostgres(run: RunSql): Promise<void> {
-  const [row] = await run("select version() as version, current_setting('server_version_num') as number")
-  const version = row?.['version']
-  if (typeof version !== 'string') throw unsupported('A database that does not tell its version')
-  const isPostgres = /^PostgreSQL \d/.test(version) && !/-YB-|Redshift|CockroachDB|Greenplum/i.test(version)
-  if (isPostgres && Number(row?.['number']) >= OLDEST_POSTGRES * 10_000) return
-  throw unsupported(version.split(' on ')[0] ?? version)
-}
-
 /** What has been learnt of a database. */
 export interface Known {
   /** of the core's facts that this agrees with */
@@ -393,39 +469,14 @@ export interface Known {
   readonly handle: DatabaseHandle
   readonly dialect: DialectName
   readonly facts: DatabaseFacts
+  /** what the database itself said, without what the options declare */
+  readonly found: Facts
   readonly names: Names
   readonly profiles: Profiles
   /** what every key of this database begins with */
   readonly context: Uint8Array
   /** databases that are attached here and may be another instance's own */
   readonly attached: readonly DatabaseHandle[]
-}
-
-/** The databases of one plugin object, by where their connections come from. */
-export class Databases {
-  readonly #instance: Instance
-  readonly #byRoot = new WeakMap<ConnectionProvider, Database>()
-  /** Weak: an instance that nobody uses any more takes what is known of its database along. */
-  #all: WeakRef<Database>[] = []
-
-  constructor(instance: Instance) {
-    this.#instance = instance
-  }
-
-  of(root: ConnectionProvider, executor: QueryExecutor): Database {
-    let database = this.#byRoot.get(root)
-    if (database === undefined) {
-      database = new Database(this.#instance, executor)
-      this.#byRoot.set(root, database)
-      this.#all = [...this.all().map((known) => new WeakRef(known)), new WeakRef(database)]
-    }
-    return database
-  }
-
-  /** All that were used so far and still are. */
-  all(): readonly Database[] {
-    return this.#all.map((reference) => reference.deref()).filter((database) => database !== undefined)
-  }
 }
 
 function frontSlot(sql: string): number {

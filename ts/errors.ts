@@ -20,14 +20,20 @@ export type CacheopsErrorCode =
   | 'CACHEOPS_UNSUPPORTED_DATABASE'
   /** a version of Kysely whose executors do not have the methods that cacheops extends */
   | 'CACHEOPS_UNSUPPORTED_KYSELY'
-  /** a Kysely instance made by another copy of the kysely package than the one cacheops extends */
+  /** a Kysely instance made by a copy of the kysely package that cacheops has not found, see the option `kysely` */
   | 'CACHEOPS_FOREIGN_KYSELY'
   /** a call that needs to know which Kysely instance is meant */
   | 'CACHEOPS_DATABASE_REQUIRED'
   /** the native addon for this platform could not be loaded */
   | 'CACHEOPS_NATIVE_MISSING'
+  /** a Node that is too old */
+  | 'CACHEOPS_UNSUPPORTED_NODE'
+  /** two versions of cacheops in one process */
+  | 'CACHEOPS_TWO_VERSIONS'
   /** the schema facts of a database could not be read */
   | 'CACHEOPS_INTROSPECTION_FAILED'
+  /** a schema file that cannot be read, is no JSON, was edited, or is of another format */
+  | 'CACHEOPS_INVALID_SCHEMA'
 
 /**
  * What cacheops throws when it is used wrongly. A fault of the cache itself never throws: it is reported as an `error`
@@ -51,6 +57,12 @@ export class CacheopsError extends Error {
     this.name = 'CacheopsError'
     this.code = code
   }
+}
+
+/** What is said when a database could not be asked for its schema. */
+export function factsFailed(cause?: unknown): CacheopsError {
+  const text = 'The schema facts could not be read; nothing is cached until they can be.'
+  return new CacheopsError('CACHEOPS_INTROSPECTION_FAILED', text, cause === undefined ? undefined : { cause })
 }
 
 /** ` Did you mean "x"?` for the candidate nearest to a misspelt name, or nothing when none is near. */

@@ -11,6 +11,7 @@ export type { Explanation } from './explain.ts'
 export { cacheopsPlugin } from './kysely/plugin.ts'
 export type { Cacheops, Explainable, InvalidateOptions, RowOf } from './kysely/plugin.ts'
 export type { Bytes, CacheOptions, CacheopsOptions, Op, Ops, Profile, ProfileName, Seconds } from './config.ts'
+export type { SchemaFacts } from './schema-file.ts'
 export type { Caution, Dropped } from './shapes.ts'
 
 // Brings `.cache()` and `.nocache()` into the declarations of whoever imports this package.

@@ -1,6 +1,9 @@
 import { createRequire } from 'node:module'
+import { isAbsolute } from 'node:path'
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 
 import { CacheopsError } from './errors.ts'
+import { shared, twoVersions, VERSION } from './shared.ts'
 
 /** A store of the process: one array of stamps, seen by every thread. */
 export type StoreHandle = number & { readonly __store?: never }
@@ -54,18 +57,54 @@ export const BindCode = {
   notARead: -4,
 } as const
 
+const OLDEST_NODE = 22
+/** What main tells its worker threads: which addon the process has loaded, and who did. */
+const ADDON = 'cacheops.addon'
+
+interface LoadedAddon {
+  readonly version: string
+  readonly path: string
+}
+
+/**
+ * Loads the addon. Its memory is what all threads share, so all must load the same file, even where the package is
+ * there twice.
+ */
 function load(): Native {
-  try {
-    return createRequire(import.meta.url)('../native/index.cjs') as Native
-  } catch (cause) {
+  // Before anything newer is used than such a Node has.
+  if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
     throw new CacheopsError(
-      'CACHEOPS_NATIVE_MISSING',
-      `The native addon of cacheops for ${process.platform}-${process.arch} could not be loaded. ` +
-        'Install cacheops with optional dependencies, or run `npm run build` in a checkout.',
-      { cause },
+      'CACHEOPS_UNSUPPORTED_NODE',
+      `cacheops needs Node ${OLDEST_NODE} or newer, and this is ${process.versions.node}. Run the application with a newer Node.`,
     )
+  }
+  const loaded = getEnvironmentData(ADDON) as LoadedAddon | undefined
+  if (loaded !== undefined && loaded.version !== VERSION) throw twoVersions(loaded.version)
+  let path = '../native/index.cjs'
+  try {
+    const require = createRequire(import.meta.url)
+    path = loaded?.path ?? require.resolve(path)
+    const addon = require(path) as Native
+    setEnvironmentData(ADDON, { version: VERSION, path } satisfies LoadedAddon)
+    return addon
+  } catch (cause) {
+    throw new CacheopsError('CACHEOPS_NATIVE_MISSING', isAbsolute(path) ? missing() : BUNDLED, { cause })
   }
 }
 
+function missing(): string {
+  const platform = `${process.platform}-${process.arch}`
+  return (
+    `The native addon of cacheops for ${platform} could not be loaded. It is a package of its own, an optional dependency: install ` +
+    'cacheops on the platform that it runs on, without `--omit=optional`. There are packages for Linux (x64, arm64; glibc, musl), macOS ' +
+    '(x64, arm64) and Windows (x64); anywhere else build it in a checkout with `npm run build`.'
+  )
+}
+
+const BUNDLED =
+  'The native addon of cacheops is not where its code is, which has probably been bundled. Leave cacheops and kysely out of the ' +
+  "bundle: esbuild `external: ['cacheops', 'kysely']`, Next `serverExternalPackages: ['cacheops', 'kysely']`, Vite " +
+  '`ssr.external`, webpack, Rollup and Rolldown `external`; in a checkout: `npm run build`.'
+
 /** The addon. This is the only file that loads it. */
-export const native: Native = load()
+export const native: Native = shared('native', load)

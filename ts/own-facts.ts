@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto'
 import type { Facts, TableFacts } from './kysely/introspect.ts'
 import { native } from './native.ts'
 import type { DatabaseHandle } from './native.ts'
+import { shared } from './shared.ts'
 import type { Shape } from './shapes.ts'
 
 /** The facts with the signatures of what is not the database's own; null signs nothing. */
@@ -46,7 +47,7 @@ function nameOf(signature: string): string {
 }
 
 /** What this thread has set last, by database. */
-const last = new Map<DatabaseHandle, { readonly epoch: number; readonly digest: string }>()
+const last = shared('facts', () => new Map<DatabaseHandle, { readonly epoch: number; readonly digest: string }>())
 
 /** Facts were set, which made the epoch that of now. */
 export function noteSet(database: DatabaseHandle, factsJson: string): void {

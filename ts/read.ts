@@ -198,6 +198,7 @@ export function beginReadOnConnection(
 ): KeptRead | ((result: QueryResult<unknown>) => void) {
   const { store, events } = database.instance
   const start = events.has('read') ? performance.now() : 0
+  database.look(undefined)
   const decision: Decision =
     bypass === undefined ? decide(database, request) : { shape: undefined, op: undefined, reason: bypass }
   if ('reason' in decision) {

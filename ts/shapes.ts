@@ -71,8 +71,10 @@ export interface ImagePlan {
   readonly sql?: string
   /** `sql` answers at most `limit + 1` image rows and the number of affected rows, and nothing of the caller's */
   readonly counted: boolean
-  /** how far error positions moved, in characters */
-  readonly shift: number
+  /** where `sql` has the caller's text, in characters; empty: where the caller has it */
+  readonly pieces: readonly { readonly at: number; readonly from: number; readonly length: number }[]
+  /** the old values come as one JSON array a row; null in its place, or `false` in it: unknown */
+  readonly oldAsJson: boolean
   readonly limit: number
   /** the text has a RETURNING of the caller's, whose rows it must get */
   readonly callerReturns: boolean

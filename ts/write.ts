@@ -35,8 +35,17 @@ export interface Write {
   failed(error: unknown): Promise<QueryResult<unknown>>
 }
 
-/** Begins a write: what it has changed is invalidated at once when it commits by itself, else with the commit. */
-export function beginWrite(connection: WriteConnection, compiled: CompiledQuery, options: ExecutionOptions): Write {
+/**
+ * Begins a write: what it has changed is invalidated at once when it commits by itself, else with the commit.
+ *
+ * @param images `without images`: the statement is executed as it is, and what its text tells must do
+ */
+export function beginWrite(
+  connection: WriteConnection,
+  compiled: CompiledQuery,
+  options: ExecutionOptions,
+  images: 'with images' | 'without images' = 'with images',
+): Write {
   const { database, state } = connection
   if (state.settingsChanged || database.settingsChanged) {
     const changes = [everything('a setting that was changed')]
@@ -48,7 +57,8 @@ export function beginWrite(connection: WriteConnection, compiled: CompiledQuery,
   // By the time they are needed the caller may have changed its objects.
   const parameters = copyEncoded(length)
   const announced = state.mayAutocommit ? native.announce(shape.id, length) : undefined
-  const plan = state.schemaChanged || state.uncertain ? undefined : planImages(database, shape)
+  const plainly = images === 'without images' || state.schemaChanged || state.uncertain
+  const plan = plainly ? undefined : planImages(database, shape)
   const run = runOf(connection, plan, compiled, options)
   return writeOf(connection, run, (images) => changesOf(database, shape, parameters, images), announced)
 }

@@ -195,4 +195,38 @@ export const CORE_WRITES: readonly Mutant[] = [
     replace: 'let verb = if replaces && !updates {',
     test: { cargo: 'plan_texts', title: 'postgres_writes' },
   },
+  {
+    guard: 'old values are read under a lock',
+    file: 'crates/core/src/locked_images.rs',
+    find: ' LIMIT {} FOR NO KEY UPDATE)',
+    replace: ' LIMIT {})',
+    test: { spec: 'locked-images', title: 'the old values are those that others committed while the statement waited' },
+  },
+  {
+    guard: 'old values are read before the first row is changed',
+    file: 'crates/core/src/locked_images.rs',
+    find: '"(SELECT count(*) FROM \\"$cacheops$m\\") = 1"',
+    replace: '"true"',
+    test: {
+      spec: 'locked-images',
+      title: 'an update drops only what its rows meet: several rows found by another column',
+    },
+  },
+  {
+    guard: 'the caller’s condition keeps its alternatives together',
+    file: 'crates/core/src/locked_images.rs',
+    find: 'text.add("(");\n            text.keep(condition.clone());\n            text.add(") AND ");',
+    replace: 'text.keep(condition.clone());\n            text.add(" AND ");',
+    test: {
+      spec: 'locked-images',
+      title: 'an update drops only what its rows meet: a condition of alternatives, an alias and a comment',
+    },
+  },
+  {
+    guard: 'long values are unknown, not equal',
+    file: 'crates/core/src/locked_images.rs',
+    find: 'let new = self.value(column, "true");',
+    replace: 'let new = self.value(column, "false");',
+    test: { spec: 'locked-images', title: 'two long values are not taken for the same' },
+  },
 ]

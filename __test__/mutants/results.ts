@@ -131,15 +131,15 @@ export const RESULTS: readonly Mutant[] = [
   {
     guard: 'a write without RETURNING gives no rows',
     file: 'ts/kysely/row-images.ts',
-    find: 'const stripped = plan.callerReturns ? rows.map(strip) : []',
-    replace: 'const stripped = rows.map(strip)',
+    find: 'rows: plan.callerReturns ? rows.map(strip) : []',
+    replace: 'rows: rows.map(strip)',
     test: { spec: 'transparency/writes', title: 'pglite: raw insert, alone' },
   },
   {
     guard: 'the number of affected rows of a counted write',
     file: 'ts/kysely/row-images.ts',
-    find: 'result: { ...result, numAffectedRows: BigInt(affected), rows: [] }',
-    replace: 'result: { ...result, rows: [] }',
+    find: '{ ...result, numAffectedRows: BigInt(affected), rows: [] }',
+    replace: '{ ...result, rows: [] }',
     test: { spec: 'transparency/writes', title: 'pglite: update several, alone' },
   },
   {
@@ -152,7 +152,7 @@ export const RESULTS: readonly Mutant[] = [
   {
     guard: 'an error’s position in the caller’s text',
     file: 'ts/kysely/row-images.ts',
-    find: 'const own = Number(position) - plan.shift',
+    find: 'const own = at - piece.at + piece.from + 1',
     replace: 'const own = Number(position)',
     test: { spec: 'transparency/writes', title: 'pglite: against: a type in a condition, alone' },
   },

@@ -5,6 +5,7 @@ import { FACTS } from './facts.ts'
 import { HIDDEN } from './hidden.ts'
 import { KEYS } from './keys.ts'
 import type { Mutant } from './mutant.ts'
+import { PROCESSES } from './processes.ts'
 import { READS } from './reads.ts'
 import { RESULTS } from './results.ts'
 import { SHARING } from './sharing.ts'
@@ -17,6 +18,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...READS,
   ...TRANSACTIONS,
   ...SHARING,
+  ...PROCESSES,
   ...WRITES,
   ...KEYS,
   ...VALUES,

@@ -1,19 +1,19 @@
 import { parseArgs } from 'node:util'
 
 import type { EngineName } from './engines.ts'
-import type { Dialect } from './values.ts'
+import type { DatabaseName } from './values.ts'
 
 /** What is wrong with the command line, for who typed it. */
 export class UsageError extends Error {}
 
-export const USAGE = `npm run oracle -- [--db sqlite|pglite|both] [--steps N] [--seed S] [--clients N] [--failures N] [--coverage] [--reasons] [--progress]
+export const USAGE = `npm run oracle -- [--db sqlite|pglite|pg|postgres.js|both] [--steps N] [--seed S] [--clients N] [--failures N] [--coverage] [--reasons] [--progress]
   --epoch N      steps on one schema          --reads N       queries in the pool
   --sample N     compared after a step        --skip REGEXP   steps whose labels match are left out
   --shrinking N  milliseconds for a failure   --log FILE      failures are appended
   --engine cacheops|none|never|naive          --first N [--only STEPS --reads-only READS] [--trace]   one epoch again`
 
 export interface Arguments {
-  readonly dialects: readonly Dialect[]
+  readonly databases: readonly DatabaseName[]
   readonly seed: number
   readonly steps: number
   readonly numbers: { readonly [name in 'epoch' | 'reads' | 'sample' | 'failures' | 'shrinking']?: number }
@@ -31,7 +31,13 @@ export interface Arguments {
   readonly coverage: boolean
 }
 
-const DIALECTS = { sqlite: ['sqlite'], pglite: ['pglite'], both: ['sqlite', 'pglite'] } as const
+const DATABASES = {
+  sqlite: ['sqlite'],
+  pglite: ['pglite'],
+  pg: ['pg'],
+  'postgres.js': ['postgres.js'],
+  both: ['sqlite', 'pglite'],
+} as const satisfies Record<string, readonly DatabaseName[]>
 
 /** @throws UsageError */
 export function parseArguments(args: readonly string[]): Arguments {
@@ -64,7 +70,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     throw new UsageError(`--skip: ${(error as Error).message}`)
   }
   return {
-    dialects: DIALECTS[one('db', values.db, Object.keys(DIALECTS) as (keyof typeof DIALECTS)[])],
+    databases: DATABASES[one('db', values.db, Object.keys(DATABASES) as (keyof typeof DATABASES)[])],
     seed: whole('seed', values.seed)!,
     steps: whole('steps', values.steps, 1)!,
     numbers,

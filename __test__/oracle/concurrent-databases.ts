@@ -14,16 +14,26 @@ import { errorText, textOf } from './concurrent-answer.ts'
 import type { Random } from './random.ts'
 import type { Read } from './read-parts.ts'
 import type { Schema } from './tables.ts'
-import type { Dialect } from './values.ts'
+import { openServer } from './concurrent-server.ts'
+import { closeServer } from './server.ts'
+import type { DatabaseName } from './values.ts'
 
 /** Whoever writes: the commits that its statements have made since its write began. */
 export interface Writer {
   readonly number: number
-  commits: number[]
+  commits: Commit[]
+  /** its statements commit by themselves */
+  readonly alone: boolean
 }
 
-/** Hears what the pool answers whenever the database has changed, and whose statement has done it. */
-type Changed = (answers: readonly string[], writer: Writer | undefined, sql: string) => void
+/** One moment, or several that nobody could tell from each other: made by so many whose writes have not returned yet. */
+export interface Commit {
+  readonly moment: number
+  left: number
+}
+
+/** Hears what the pool answers whenever the database has changed, and whose statements have done it. */
+type Changed = (answers: readonly string[], writers: readonly Writer[], sql: string) => void
 
 /** One database under clients that work at the same time. */
 export interface ConcurrentWorld {
@@ -34,7 +44,11 @@ export interface ConcurrentWorld {
   close(): Promise<void>
 }
 
-type WriterOf = () => Writer | undefined
+export type WriterOf = () => Writer | undefined
+
+function only(writer: Writer | undefined): readonly Writer[] {
+  return writer === undefined ? [] : [writer]
+}
 
 /** Lets others go first, now and then, on the way to the database and back. */
 class Delays extends Recorder {
@@ -74,15 +88,15 @@ function compiled(read: Read, db: Kysely<any>): CompiledQuery {
 }
 
 export function openConcurrent(
-  dialect: Dialect,
+  database: DatabaseName,
   schema: Schema,
   caches: readonly KyselyPlugin[],
   random: Random,
   writerOf: WriterOf,
 ): Promise<ConcurrentWorld> {
-  return dialect === 'sqlite'
-    ? Promise.resolve(openSqlite(schema, caches, random, writerOf))
-    : openPglite(schema, caches, random, writerOf)
+  if (database === 'sqlite') return Promise.resolve(openSqlite(schema, caches, random, writerOf))
+  if (database === 'pglite') return openPglite(schema, caches, random, writerOf)
+  return openServer(database, schema, caches, random, writerOf)
 }
 
 /** A file, two instances with as many connections as they ask for, and one connection that only looks. */
@@ -126,7 +140,7 @@ function openSqlite(
         const now = version()
         if (now === seen) return
         seen = now
-        changed(answers(), writerOf(), sql)
+        changed(answers(), only(writerOf()), sql)
       }
       return Promise.resolve(answers())
     },
@@ -212,7 +226,7 @@ async function openPglite(
         const now = await version()
         if (now === seen) return
         seen = now
-        changed(await answers(), writerOf(), sql)
+        changed(await answers(), only(writerOf()), sql)
       }
       return answers()
     },
@@ -220,8 +234,9 @@ async function openPglite(
   }
 }
 
-/** PGlite keeps a process alive. */
+/** PGlite, and a server's connections, keep a process alive. */
 export async function closeConcurrent(): Promise<void> {
   await (await pglite)?.close()
+  await closeServer()
   pglite = undefined
 }

@@ -23,7 +23,7 @@ export class History {
 
   static async begin(world: ConcurrentWorld, reads: readonly Read[]): Promise<History> {
     const history = new History(
-      await world.observe(reads, (answers, writer, sql) => history.#add(answers, writer, sql)),
+      await world.observe(reads, (answers, writers, sql) => history.#add(answers, writers, sql)),
     )
     return history
   }
@@ -33,22 +33,32 @@ export class History {
     return this.#changes
   }
 
-  #add(answers: readonly string[], writer: Writer | undefined, sql: string): void {
+  #add(answers: readonly string[], writers: readonly Writer[], sql: string): void {
     this.#moments.push(answers)
     const moment = this.#moments.length - 1
-    writer?.commits.push(moment)
+    const commit = { moment, left: writers.length }
+    for (const writer of writers) writer.commits.push(commit)
     const before = this.#moments[moment - 1]!
-    if (writer !== undefined && answers.some((answer, query) => answer !== before[query])) this.#changes++
-    this.#note(`moment ${moment} by ${writer === undefined ? 'nobody' : `client ${writer.number}`}: ${sql}`)
+    if (writers.length > 0 && answers.some((answer, query) => answer !== before[query])) this.#changes++
+    this.#note(
+      `moment ${moment} by ${writers.length === 0 ? 'nobody' : `client ${writers.map(({ number }) => number).join(', ')}`}: ${sql}`,
+    )
   }
 
   /** A write has returned to its caller. */
   returned(writer: Writer, label: string): void {
-    this.#least = Math.max(this.#least, ...writer.commits)
+    for (const commit of writer.commits) if (--commit.left === 0) this.#least = Math.max(this.#least, commit.moment)
     if (writer.commits.length > 0) {
-      this.#note(`a ${label} of client ${writer.number} returned: moments ${writer.commits.join(', ')}`)
+      this.#note(
+        `a ${label} of client ${writer.number} returned: moments ${writer.commits.map(({ moment }) => moment).join(', ')}`,
+      )
     }
     writer.commits = []
+  }
+
+  /** How many moments there have been. */
+  get length(): number {
+    return this.#moments.length
   }
 
   began(query: number): Began {

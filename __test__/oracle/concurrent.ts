@@ -8,25 +8,27 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 import { sql } from 'kysely'
-import type { ControlledTransaction, Kysely } from 'kysely'
+import type { ControlledTransaction, IsolationLevel, Kysely } from 'kysely'
 
 import { cacheopsPlugin } from '../../ts/index.ts'
 import type { Cacheops } from '../../ts/index.ts'
 import { canonical } from './compare.ts'
 import { errorText, isBusy, textOf } from './concurrent-answer.ts'
 import { closeConcurrent, openConcurrent } from './concurrent-databases.ts'
-import type { ConcurrentWorld, Writer } from './concurrent-databases.ts'
+import type { Commit, ConcurrentWorld, Writer } from './concurrent-databases.ts'
 import { History } from './concurrent-history.ts'
 import { Random } from './random.ts'
 import type { Built, Read } from './read-parts.ts'
 import { makeReads } from './reads.ts'
 import { makeSchema } from './schema.ts'
-import type { Dialect } from './values.ts'
+import { versionOf } from './databases.ts'
+import { dialectOf } from './values.ts'
+import type { DatabaseName } from './values.ts'
 import type { Write } from './write-parts.ts'
 import { WriteMaker } from './writes.ts'
 
 export interface ConcurrentOptions {
-  readonly dialect: Dialect
+  readonly database: DatabaseName
   readonly seed: number
   readonly steps: number
   readonly clients: number
@@ -51,6 +53,9 @@ export interface ConcurrentFigures {
 }
 
 class RolledBack extends Error {}
+
+/** Until such a transaction has ended nobody could look. */
+const SHUTS_OUT = /truncate|refresh|table lock/
 
 class Found extends Error {
   readonly kind: 'stale' | 'wrong'
@@ -79,7 +84,7 @@ export async function runConcurrent(options: ConcurrentOptions): Promise<Concurr
     } catch (error) {
       if (!(error instanceof Found)) throw error
       figures[error.kind]++
-      const again = `node __test__/oracle/run.ts --clients ${options.clients} --db ${options.dialect} --seed ${options.seed} --steps ${figures.steps}`
+      const again = `node __test__/oracle/run.ts --clients ${options.clients} --db ${options.database} --seed ${options.seed} --steps ${figures.steps}`
       options.report?.(`==== ${error.kind.toUpperCase()}, epoch ${epoch}\nagain: ${again}\n${error.message}`)
       break
     }
@@ -94,19 +99,37 @@ export function concurrentLine(name: string, figures: ConcurrentFigures, seconds
 
 async function runEpoch(options: ConcurrentOptions, number: number, figures: ConcurrentFigures): Promise<void> {
   const random = new Random((Math.imul(options.seed, 1_000_003) + Math.imul(number, 7919)) >>> 0)
-  const schema = makeSchema(random.fork(), options.dialect, random.chance(0.5))
+  const { database } = options
+  const server = database === 'pg' || database === 'postgres.js'
+  const target = {
+    dialect: dialectOf(database),
+    version: await versionOf(database),
+    server,
+    pooled: server,
+    kills: false,
+  }
+  const schema = makeSchema(random.fork(), target, random.chance(0.5))
   const count = options.reads ?? 6
   const candidates = makeReads(random.fork(), schema, count * CANDIDATES, false)
   const clients = new AsyncLocalStorage<Client>()
   const store = { type: 'embedded', name: `concurrent-${process.pid}-${options.seed}-${number}-${Date.now()}` } as const
-  const caches = [cacheopsPlugin({ store }), cacheopsPlugin({ store })]
-  const world = await openConcurrent(options.dialect, schema, caches, random.fork(), () => clients.getStore())
+  const [one, two] = [cacheopsPlugin({ store }), cacheopsPlugin({ store })]
+  // A pool, two pools under one plugin object, two pools with one each.
+  const caches = server ? random.pick([[one], [one, one], [one, two]]) : [one, two]
+  const world = await openConcurrent(database, schema, caches, random.fork(), () => clients.getStore())
   try {
-    for (const cache of caches) cache.on('read', ({ hit, reason }) => void (hit && reason !== '' && figures.hits++))
+    for (const cache of [one, two]) cache.on('read', ({ hit, reason }) => void (hit && reason !== '' && figures.hits++))
     for (const db of world.dbs) await fill(db, new WriteMaker(random.fork(), schema))
     const reads = await telling(world, candidates, count)
     const history = await History.begin(world, reads)
-    const run = { left: Math.min(options.epoch ?? 400, options.steps - figures.steps), figures, history, world, reads }
+    const run = {
+      server,
+      left: Math.min(options.epoch ?? 400, options.steps - figures.steps),
+      figures,
+      history,
+      world,
+      reads,
+    }
     await Promise.all(
       Array.from({ length: options.clients }, (_, index) => {
         const at = index % world.dbs.length
@@ -124,7 +147,7 @@ async function runEpoch(options: ConcurrentOptions, number: number, figures: Con
     figures.commits += history.changes
   } finally {
     await world.close()
-    for (const cache of caches) await cache.close()
+    for (const cache of [one, two]) await cache.close()
   }
 }
 
@@ -152,6 +175,8 @@ async function fill(db: Kysely<any>, writes: WriteMaker): Promise<void> {
 }
 
 interface Running {
+  /** several connections, which wait for each other's locks */
+  readonly server: boolean
   left: number
   readonly figures: ConcurrentFigures
   readonly history: History
@@ -163,12 +188,14 @@ interface Running {
 class Client implements Writer {
   readonly number: number
   /** moments that its statements have made since its write began */
-  commits: number[] = []
+  commits: Commit[] = []
+  alone = false
   readonly #run: Running
   readonly #db: Kysely<any>
   readonly #cache: Cacheops
   readonly #random: Random
   readonly #writes: WriteMaker
+  readonly #server: boolean
 
   constructor(run: Running, number: number, db: Kysely<any>, cache: Cacheops, random: Random, writes: WriteMaker) {
     this.#run = run
@@ -177,6 +204,7 @@ class Client implements Writer {
     this.#cache = cache
     this.#random = random
     this.#writes = writes
+    this.#server = run.server
   }
 
   async work(): Promise<void> {
@@ -185,7 +213,7 @@ class Client implements Writer {
       figures.steps++
       await this.#random.weighted<() => Promise<void>>([
         [60, () => this.#read()],
-        [14, () => this.#write('write', (db) => this.#one(db))],
+        [14, () => this.#write('write', (db) => this.#one(db), true)],
         [16, () => this.#write('transaction', (db) => this.#transaction(db))],
         [10, () => this.#write('controlled transaction', (db) => this.#controlled(db))],
       ])()
@@ -193,15 +221,17 @@ class Client implements Writer {
   }
 
   /** Nothing but a commit tells others; whether the caller got an error does not matter. */
-  async #write(label: string, run: (db: Kysely<any>) => Promise<unknown>): Promise<void> {
+  async #write(label: string, run: (db: Kysely<any>) => Promise<unknown>, alone = false): Promise<void> {
     const { history, figures } = this.#run
     this.commits = []
+    this.alone = alone
     try {
       await run(this.#db)
     } catch (error) {
       if (error instanceof Found) throw error
       if (!(error instanceof RolledBack)) figures.failedWrites++
     }
+    this.alone = false
     history.returned(this, label)
   }
 
@@ -210,18 +240,24 @@ class Client implements Writer {
     return write.run(db)
   }
 
-  /** Statements that take a second each, or answer for all connections, would show nothing here. */
   #next(): Write {
-    return this.#writes.write()
+    for (;;) {
+      const write = this.#writes.write()
+      if (!this.#server || !SHUTS_OUT.test(write.label)) return write
+    }
   }
 
   #transaction(db: Kysely<any>): Promise<unknown> {
     const random = this.#random
     const commits = random.chance(0.7)
-    return db.transaction().execute(async (trx) => {
+    const level = this.#level()
+    const builder = level === undefined ? db.transaction() : db.transaction().setIsolationLevel(level)
+    return builder.execute(async (trx) => {
+      // What a transaction reads before it has written may be kept.
+      for (let i = this.#server ? random.below(3) : 0; i > 0; i--) await this.#readInside(trx, level)
       for (let i = random.between(1, 3); i > 0; i--) {
         await this.#one(trx).catch(() => undefined)
-        if (random.chance(0.4)) await this.#readInside(trx)
+        if (random.chance(0.4)) await this.#readInside(trx, level)
       }
       if (!commits) throw new RolledBack()
     })
@@ -261,13 +297,28 @@ class Client implements Writer {
     if (wrong !== undefined) throw new Found('stale', `${this.#describe(read)}\n${wrong}`)
   }
 
-  /** In a transaction that writes, or sees a snapshot, the cache must not show. */
-  async #readInside(trx: Kysely<any>): Promise<void> {
+  #level(): IsolationLevel | undefined {
+    if (!this.#server) return undefined
+    return this.#random.weighted([
+      [6, undefined],
+      [2, 'repeatable read'],
+      [1, 'serializable'],
+    ] as const)
+  }
+
+  /** In a transaction that writes, or sees a snapshot, the cache must not show; in another the answer must be one of now. */
+  async #readInside(trx: Kysely<any>, level?: IsolationLevel): Promise<void> {
+    const { history } = this.#run
     const read = this.#random.pick(this.#run.reads)
+    const moments = history.length
     const text = await answer(read, () => this.#execute(trx, read))
     const truth = await answer(read, () => execute(read.build(trx.withoutPlugins()), trx.withoutPlugins()))
     this.#run.figures.inside++
     if (text === truth || isBusy(text) || isBusy(truth) || truth.includes('25P02')) return
+    // Who was chosen to end a deadlock, or came too late.
+    if (/^error: (?:40P01|40001)/.test(truth)) return
+    // Each statement sees what others have committed meanwhile.
+    if (this.#server && level === undefined && history.length > moments) return
     throw new Found(
       'wrong',
       `in a transaction: ${this.#describe(read)}\nanswered: ${text}\nwithout the cache: ${truth}`,
@@ -301,18 +352,16 @@ async function answer(read: Read, run: () => Promise<unknown>): Promise<string> 
 /** What `run.ts` does with `--clients`. */
 export async function concurrentMain(values: {
   readonly clients: string
-  readonly db: string
+  readonly database: DatabaseName
   readonly seed: string
   readonly steps: string
 }): Promise<void> {
-  const dialects: Dialect[] = values.db === 'both' ? ['sqlite', 'pglite'] : [values.db as Dialect]
-  for (const dialect of dialects) {
-    const start = performance.now()
-    const [clients, seed, steps] = [Number(values.clients), Number(values.seed), Number(values.steps)]
-    const report = (text: string): void => console.log(text)
-    const figures = await runConcurrent({ dialect, seed, steps, clients, report })
-    console.log(concurrentLine(dialect, figures, (performance.now() - start) / 1000))
-    if (figures.stale + figures.wrong > 0) process.exitCode = 1
-  }
+  const { database } = values
+  const start = performance.now()
+  const [clients, seed, steps] = [Number(values.clients), Number(values.seed), Number(values.steps)]
+  const report = (text: string): void => console.log(text)
+  const figures = await runConcurrent({ database, seed, steps, clients, report })
+  console.log(concurrentLine(database, figures, (performance.now() - start) / 1000))
+  if (figures.stale + figures.wrong > 0) process.exitCode = 1
   await closeConcurrent()
 }

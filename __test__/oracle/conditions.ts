@@ -61,7 +61,7 @@ export function keyCondition(random: Random, schema: Schema, item: Item): Condit
 
 function leaf(random: Random, schema: Schema, items: readonly Item[], item: Item, column: Column): Condition {
   const { dialect } = schema
-  const pglite = dialect === 'pglite'
+  const postgres = dialect === 'postgres'
   const path = pathOf(item, column)
   const ref = refOf(item, column)
   // Kysely would take an array for a list of values.
@@ -93,19 +93,22 @@ function leaf(random: Random, schema: Schema, items: readonly Item[], item: Item
     [2, () => builder(path, random.pick(['<', '>=', '<=', '>'] as const), value(0))],
     [1, () => sql<SqlBool>`${ref} between ${operand()} and ${operand()}`],
     [1, () => sql<SqlBool>`not ${ref} = ${operand()}`],
-    [2, () => (pglite ? sql<SqlBool>`${ref} is not distinct from ${value()}` : sql<SqlBool>`${ref} is ${operand()}`)],
-    [1, () => (pglite ? sql<SqlBool>`${ref} is distinct from ${value()}` : sql<SqlBool>`${ref} is not ${operand()}`)],
+    [2, () => (postgres ? sql<SqlBool>`${ref} is not distinct from ${value()}` : sql<SqlBool>`${ref} is ${operand()}`)],
+    [1, () => (postgres ? sql<SqlBool>`${ref} is distinct from ${value()}` : sql<SqlBool>`${ref} is not ${operand()}`)],
     [texts ? 3 : 0, () => builder(path, 'like', random.pick(['a%', '%', 'A_', '%1%']))],
     [texts ? 2 : 0, () => sql<SqlBool>`lower(${ref}) = ${random.pick(['a', 'b', 'ä'])}`],
     [
       texts ? 1 : 0,
       () =>
-        sql<SqlBool>`${ref} = ${value()} collate ${sql.raw(pglite ? '"C"' : random.pick(['nocase', 'binary', 'RTRIM']))}`,
+        sql<SqlBool>`${ref} = ${value()} collate ${sql.raw(postgres ? '"C"' : random.pick(['nocase', 'binary', 'RTRIM']))}`,
     ],
     [column.kind === 'bool' ? 12 : 0, () => (random.chance(0.5) ? sql<SqlBool>`${ref}` : sql<SqlBool>`not ${ref}`)],
     [column.kind === 'int' ? 2 : 0, () => sql<SqlBool>`${ref} + 0 = ${random.below(4)}`],
-    [column.kind === 'int' && pglite ? 2 : 0, () => sql<SqlBool>`${ref} = any(${[random.below(4), random.below(4)]})`],
-    [column.kind === 'int' && pglite ? 1 : 0, () => sql<SqlBool>`${ref}::text = ${random.pick(['1', '2', '01'])}`],
+    [
+      column.kind === 'int' && postgres ? 2 : 0,
+      () => sql<SqlBool>`${ref} = any(${[random.below(4), random.below(4)]})`,
+    ],
+    [column.kind === 'int' && postgres ? 1 : 0, () => sql<SqlBool>`${ref}::text = ${random.pick(['1', '2', '01'])}`],
     [1, () => sql<SqlBool>`coalesce(${ref}, ${value(0)}) = ${value(0)}`],
     [
       1,

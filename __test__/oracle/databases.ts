@@ -8,11 +8,14 @@ import { Kysely, PGliteDialect, SqliteDialect } from 'kysely'
 import type { Dialect as KyselyDialect, KyselyPlugin, LogEvent } from 'kysely'
 
 import { NodeSqlite } from '../support/node-sqlite.ts'
+import type { PooledDriverName } from '../support/servers.ts'
+import { closeServer, oracleServer } from './server.ts'
+import type { Name, OracleServer } from './server.ts'
 import { memoized } from './sqlite-memo.ts'
 import type { MemoDatabase, SharedSchema } from './sqlite-memo.ts'
-import { PgliteTruths, SqliteTruths } from './truths.ts'
+import { executeOn, PostgresTruths, serializeAs, serializeTexts, SqliteTruths } from './truths.ts'
 import type { Truths } from './truths.ts'
-import type { Dialect } from './values.ts'
+import type { DatabaseName } from './values.ts'
 
 /** One database and its twin, empty, under all the instances that a run needs. */
 export interface World {
@@ -20,14 +23,16 @@ export interface World {
   readonly cached: Kysely<any>
   /** with a cache of its own on the same store; the same database, perhaps by a connection of its own */
   readonly second: Kysely<any>
-  /** on the connection of `cached`, without the cache */
+  /** without the cache; where there is but one connection, on that */
   readonly plain: Kysely<any>
   /** another database that gets the same writes, without the cache */
   readonly twin: Kysely<any>
   /** on the twin, by a connection of its own where `second` has one */
   readonly twinSecond: Kysely<any>
   readonly truths: Truths
-  dispose(): void
+  /** a server with connections of its own for everybody */
+  readonly server: OracleServer | undefined
+  dispose(): Promise<void>
 }
 
 export interface WorldOptions {
@@ -39,6 +44,8 @@ export interface WorldOptions {
   readonly file: boolean
   /** SQLite: Node's own driver */
   readonly node: boolean
+  /** of the first instance, on a server */
+  readonly connections: number
   /** hears of every statement of the twin */
   readonly log: ((event: LogEvent) => void) | undefined
 }
@@ -84,7 +91,8 @@ function openSqlite(options: WorldOptions): World {
     twin: on(twin),
     twinSecond: on(twinOther),
     truths: new SqliteTruths(plain, [...new Set([main, other])]),
-    dispose: () => {
+    server: undefined,
+    dispose: async () => {
       for (const database of new Set([main, other, twin, twinOther])) database.close()
       if (folder !== undefined) rmSync(folder, { recursive: true })
     },
@@ -126,13 +134,54 @@ async function openPglite(options: WorldOptions): Promise<World> {
     plain,
     twin: on(twin),
     twinSecond: on(twin),
-    truths: new PgliteTruths(plain, main),
-    dispose: () => {},
+    truths: new PostgresTruths(plain, executeOn(main), serializeAs(main)),
+    server: undefined,
+    dispose: async () => {},
   }
 }
 
-export async function openWorld(dialect: Dialect, options: WorldOptions): Promise<World> {
-  return dialect === 'sqlite' ? openSqlite(options) : openPglite(options)
+/** Everybody has a pool: the twin's are as large as those that they are compared with. */
+async function openServer(driver: PooledDriverName, options: WorldOptions): Promise<World> {
+  const server = await oracleServer()
+  await server.reset('main', options.ddl)
+  await server.reset('twin', options.ddl)
+  const all: Kysely<any>[] = []
+  const on = (name: Name, max: number, plugins?: readonly KyselyPlugin[]): Kysely<any> => {
+    const db = kyselyOn(server.dialect(driver, name, max), options, plugins, name === 'twin')
+    all.push(db)
+    return db
+  }
+  const plain = on('main', 1)
+  const wire = await server.wire('main')
+  return {
+    cached: on('main', options.connections, options.plugins[0]),
+    second: on('main', OTHERS, options.plugins[1]),
+    plain,
+    twin: on('twin', options.connections),
+    twinSecond: on('twin', OTHERS),
+    truths: new PostgresTruths(plain, (parts) => wire.execute(parts), serializeTexts),
+    server,
+    async dispose() {
+      wire.close()
+      // After a failure somebody may wait for ever.
+      for (const name of ['main', 'twin'] as const) await server.disconnect(name)
+      await Promise.all(all.map((db) => db.destroy().catch(() => undefined)))
+    },
+  }
+}
+
+/** Connections of the second instances. */
+const OTHERS = 2
+
+export async function openWorld(database: DatabaseName, options: WorldOptions): Promise<World> {
+  if (database === 'sqlite') return openSqlite(options)
+  return database === 'pglite' ? openPglite(options) : openServer(database, options)
+}
+
+/** The version of PostgreSQL behind a name. */
+export async function versionOf(database: DatabaseName): Promise<number> {
+  if (database === 'sqlite') return 0
+  return database === 'pglite' ? 18 : (await oracleServer()).version
 }
 
 /** Whoever holds a connection holds it for ever: the next world gets databases of its own. */
@@ -140,8 +189,9 @@ export function abandonDatabases(): void {
   pglites = undefined
 }
 
-/** PGlite keeps a process alive. */
+/** PGlite, and a server's connections, keep a process alive. */
 export async function closeDatabases(): Promise<void> {
   for (const database of (await pglites) ?? []) await database.close()
+  await closeServer()
   pglites = undefined
 }

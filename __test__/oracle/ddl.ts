@@ -43,7 +43,7 @@ export class DdlMaker {
       [4, () => this.#ofTable(table, own)],
       [4, () => this.#ofView()],
       [4, () => this.#ofTrigger(table, own)],
-      [this.#schema.dialect === 'pglite' ? 8 : 0, () => this.#postgres(table, own)],
+      [this.#schema.dialect === 'postgres' ? 8 : 0, () => this.#postgres(table, own)],
     ])
     const { text, back = [] } = make() ?? this.#ofColumn(table, own)
     this.#backs.push(...back)
@@ -88,7 +88,7 @@ export class DdlMaker {
     const random = this.#random
     if (this.#named.includes(name)) return undefined
     const table = quoted(name)
-    const pglite = this.#schema.dialect === 'pglite'
+    const postgres = this.#schema.dialect === 'postgres'
     if (random.chance(0.45))
       return { text: `alter table ${table} rename to "${own}"`, back: [`alter table "${own}" rename to ${table}`] }
     if (random.chance(0.3))
@@ -97,12 +97,12 @@ export class DdlMaker {
     if (original === undefined || name === 'parts') return undefined
     const id = key[0]?.kind === 'text' ? 'text' : 'integer'
     return {
-      text: pglite ? `drop table ${table} cascade` : `drop table ${table}`,
+      text: postgres ? `drop table ${table} cascade` : `drop table ${table}`,
       back: [
         ...(random.chance(0.5)
           ? [
               `create table ${table} ("id" ${id} primary key, "other" integer)`,
-              `drop table ${table}${pglite ? ' cascade' : ''}`,
+              `drop table ${table}${postgres ? ' cascade' : ''}`,
             ]
           : []),
         original,
@@ -115,9 +115,9 @@ export class DdlMaker {
     if (views.length === 0) return undefined
     const { name } = this.#random.pick(views)
     const original = this.#originalOf('view', name)
-    const cascade = this.#schema.dialect === 'pglite' && this.#random.chance(0.5) ? ' cascade' : ''
+    const cascade = this.#schema.dialect === 'postgres' && this.#random.chance(0.5) ? ' cascade' : ''
     const replaced = original?.replace(/(?: where .*)?$/, ' where 1 = 1')
-    if (this.#schema.dialect === 'pglite' && replaced !== undefined && this.#random.chance(0.5))
+    if (this.#schema.dialect === 'postgres' && replaced !== undefined && this.#random.chance(0.5))
       return {
         text: replaced.replace('create view', 'create or replace view'),
         back: [original!.replace('create view', 'create or replace view')],
@@ -136,7 +136,7 @@ export class DdlMaker {
       .filter(({ name }) => name !== null)
     if (made.length > 0 && random.chance(0.5)) {
       const one = random.pick(made)
-      const on = this.#schema.dialect === 'pglite' ? ` on ${one.name![2]!}` : ''
+      const on = this.#schema.dialect === 'postgres' ? ` on ${one.name![2]!}` : ''
       return { text: `drop trigger "${one.name![1]!}"${on}`, back: [one.text] }
     }
     const column = columns.find(
@@ -144,7 +144,7 @@ export class DdlMaker {
     )
     if (column === undefined) return undefined
     const int = quoted(column.name)
-    return this.#schema.dialect === 'pglite'
+    return this.#schema.dialect === 'postgres'
       ? {
           text: `create or replace rule "ru_${own}" as on delete to ${table} do also update ${table} set ${int} = 0 where ${int} = 2`,
           back: [`drop rule "ru_${own}" on ${table}`],

@@ -34,12 +34,13 @@ export async function runEpoch(
   const { schema, options, spec } = epoch
   const engine = await makeEngine(spec.engine, options)
   const camel = options.camel === 'no' ? [] : [new CamelCasePlugin()]
-  const world = await openWorld(spec.dialect, {
+  const world = await openWorld(spec.database, {
     plugins: engine.plugins,
     common: (own) => (options.camel === 'before' ? [...camel, ...own] : [...own, ...camel]),
     ddl: schema.ddl,
     file: options.file,
     node: options.node,
+    connections: options.connections,
     log:
       trace === undefined && coverage === undefined
         ? undefined
@@ -65,13 +66,16 @@ export async function runEpoch(
     throw error
   } finally {
     engine.close()
-    world.dispose()
+    await world.dispose()
   }
 }
 
 /** How often a query that the cache leaves alone is compared all the same: it may do so no longer. */
 const LOOK_AGAIN = 0.15
 const CONTROL = /^(?:ddl|begin|commit|end|rollback|savepoint|release|save|back)\b[^:]*: /i
+/** A statement that waited for a lock, and was chosen to end a deadlock. */
+const INTERRUPTED = /"code":"(?:40P01|57014)"/
+const TROUBLE = /(?<="code":")\w+|(?<="message":")(?:chosen|lost)(?=")/
 const HANGS = 'hangs:'
 /** milliseconds */
 const PATIENCE = 30_000
@@ -125,7 +129,7 @@ class Run {
     this.#world = world
     this.#trace = trace
     this.#random = new Random(epoch.spec.seed)
-    this.#tablesEvery = epoch.spec.dialect === 'sqlite' ? 10 : 40
+    this.#tablesEvery = epoch.spec.database === 'sqlite' ? 10 : 40
     this.#entries = selection.reads.map((index) => {
       const read = epoch.reads[index]!
       const plain = read.build(world.plain)
@@ -191,7 +195,7 @@ class Run {
   }
 
   async #take(step: Step): Promise<void> {
-    const { cached, second, twin, twinSecond } = this.#world
+    const { cached, second, twin, twinSecond, server } = this.#world
     this.#trace?.(`-- step ${this.#step}: ${step.label}`)
     const real: Stage = {
       db: cached,
@@ -200,6 +204,7 @@ class Run {
       inside: (db) => this.#compareInside(db),
       between: () => this.#compareInside(cached),
       tell: (order, db) => this.#engine.tell?.(order, db) ?? Promise.resolve(),
+      server: server?.stage('main'),
       concurrently: () =>
         this.#random
           .sample(this.#entries, 4)
@@ -212,6 +217,7 @@ class Run {
       inside: (db) => this.#repeatInside(db),
       between: () => this.#repeatInside(twin),
       tell: () => Promise.resolve(),
+      server: server?.stage('twin'),
       concurrently: () => [],
     }
     this.#sampled.length = 0
@@ -226,6 +232,8 @@ class Run {
     this.#figures.writes += other.outcomes.length
     for (const [index, expected] of other.outcomes.entries()) {
       this.#trace?.(`--   ${expected.slice(0, 300)}`)
+      const [trouble] = TROUBLE.exec(expected) ?? []
+      if (trouble !== undefined) tally(this.#figures.troubles, trouble)
       const got = real.outcomes[index] ?? 'nothing'
       if (!this.#sameOutcome(got, expected)) {
         throw new Failed({
@@ -288,7 +296,7 @@ class Run {
       this.#figures.compared++
       const hit = origin === 'hit' || origin === 'joined'
       if (hit) this.#figures.hits++
-      else if (origin !== undefined) this.#figures.reasons.set(origin, (this.#figures.reasons.get(origin) ?? 0) + 1)
+      else if (origin !== undefined) tally(this.#figures.reasons, origin)
       if (!answer.equals(truth)) throw await this.#failed(entry, answer, truth, origin)
       this.#account(entry, truth, hit)
       entry.truth = truth
@@ -340,6 +348,7 @@ class Run {
       if (origin === 'hit') this.#figures.insideHits++
       // In PostgreSQL the first error makes the next statement fail with another one.
       if (answer.failed && truth.text.includes('"25P02"')) continue
+      if (truth.failed && INTERRUPTED.test(truth.text)) continue
       if (!answer.equals(truth)) throw await this.#failed(entry, answer, truth, origin, db)
     }
   }
@@ -416,6 +425,10 @@ function spoil(result: unknown, random: Random): void {
     else row[column] = 'spoilt'
   }
   rows.pop()
+}
+
+function tally(counts: Map<string, number>, what: string): void {
+  counts.set(what, (counts.get(what) ?? 0) + 1)
 }
 
 function clip(text: string, length = 3000): string {

@@ -6,10 +6,13 @@ import { makeSchema } from './schema.ts'
 import type { Step } from './stage.ts'
 import { makeSteps } from './steps.ts'
 import type { Schema } from './tables.ts'
-import type { Dialect } from './values.ts'
+import { dialectOf } from './values.ts'
+import type { DatabaseName, Target } from './values.ts'
 
 export interface EpochSpec {
-  readonly dialect: Dialect
+  readonly database: DatabaseName
+  /** of PostgreSQL */
+  readonly version: number
   readonly seed: number
   readonly engine: EngineName
   readonly steps: number
@@ -30,6 +33,7 @@ export interface Epoch {
     readonly file: boolean
     readonly node: boolean
     readonly camel: 'no' | 'before' | 'after'
+    readonly connections: number
   }
 }
 
@@ -48,9 +52,19 @@ export function makeEpoch(spec: EpochSpec): Epoch {
     varies: random.chance(0.15),
     node: random.chance(0.25),
   }
-  const schema = makeSchema(random.fork(), spec.dialect, common.camel !== 'no' || random.chance(0.3))
+  const server = spec.database === 'pg' || spec.database === 'postgres.js'
+  const connections = server ? random.pick([1, 2, 4]) : 1
+  const target: Target = {
+    dialect: dialectOf(spec.database),
+    version: spec.version,
+    server,
+    pooled: connections > 1,
+    kills: spec.database === 'pg',
+  }
+  const schema = makeSchema(random.fork(), target, common.camel !== 'no' || random.chance(0.3))
   const options = {
     ...common,
+    connections,
     profiles: random.chance(0.3) ? makeProfiles(random.fork(), schema, common.automatic) : {},
   }
   const reads = makeReads(random.fork(), schema, spec.reads, options.automatic)

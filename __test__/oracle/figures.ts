@@ -18,6 +18,8 @@ export interface Figures {
   writes: number
   /** why reads were not answered from the cache, and how often */
   readonly reasons: Map<string, number>
+  /** what went wrong for writers, and how often: codes of errors, who was chosen in a deadlock, whose connection was lost */
+  readonly troubles: Map<string, number>
 }
 
 export function noFigures(): Figures {
@@ -34,5 +36,6 @@ export function noFigures(): Figures {
     insideHits: 0,
     writes: 0,
     reasons: new Map(),
+    troubles: new Map(),
   }
 }

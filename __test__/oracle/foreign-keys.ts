@@ -25,7 +25,7 @@ export function addForeignKeys(random: Random, dialect: Dialect, table: Table, e
     const parent = random.chance(0.4) ? parents.at(-1)! : random.pick(parents)
     const composite = parent.key.length > 1
     // SQLite forgets to take a deferred violation back when an immediate one ends the statement, with or without RETURNING.
-    const deferred = random.chance(0.15) && (dialect === 'pglite' || table.foreign.length === 0)
+    const deferred = random.chance(0.15) && (dialect === 'postgres' || table.foreign.length === 0)
     const tail = `${actions(random)}${deferred ? ' deferrable initially deferred' : ''}`
     if (composite) definitions.push(...refer(random, dialect, table, parent, parent.key, tail))
     else {

@@ -78,7 +78,7 @@ export class ReadParts {
 
   protected onSchema(): (db: Kysely<any>) => Kysely<any> {
     if (!this.random.chance(0.06)) return (db) => db
-    const name = this.schema.dialect === 'pglite' ? 'public' : 'main'
+    const name = this.schema.dialect === 'postgres' ? 'public' : 'main'
     return (db) => db.withSchema(name)
   }
 

@@ -17,14 +17,14 @@ type Make = (maker: ReadMaker) => Read
 export function makeReads(random: Random, schema: Schema, count: number, automatic: boolean): Read[] {
   const maker = new ReadMaker(random, schema)
   const { functions, dialect } = schema
-  const pglite = dialect === 'pglite'
+  const postgres = dialect === 'postgres'
   const kinds: [number, Make][] = [
     [14, (m) => m.single()],
     [5, (m) => m.byKey()],
     [4, (m) => m.ordered()],
     [9, (m) => m.join('inner')],
     [4, (m) => m.join('left')],
-    [pglite ? 2 : 1, (m) => m.join('full')],
+    [postgres ? 2 : 1, (m) => m.join('full')],
     [2, (m) => m.commaJoin()],
     [3, (m) => m.selfJoin()],
     [4, (m) => m.exists()],
@@ -42,8 +42,8 @@ export function makeReads(random: Random, schema: Schema, count: number, automat
     [2, (m) => m.selectExists()],
     [7, (m) => m.raw()],
     [2, (m) => m.rawJoin()],
-    [pglite ? 2 : 1, (m) => m.special()],
-    [pglite ? 2 : 0, (m) => m.lateral()],
+    [postgres ? 2 : 1, (m) => m.special()],
+    [postgres ? 2 : 0, (m) => m.lateral()],
     [functions.immutable.length > 0 ? 1 : 0, (m) => m.call(functions.immutable)],
     // With `.cache()` the user vouches for a function; left to itself the cache must not trust it.
     [automatic && functions.reading.length > 0 ? 2 : 0, (m) => m.call(functions.reading)],
@@ -57,7 +57,7 @@ export function makeReads(random: Random, schema: Schema, count: number, automat
     [3, () => sub.sets()],
     [3, () => sub.ctes()],
     [2, () => sub.windows()],
-    [pglite ? 6 : 0, () => sub.postgres()],
+    [postgres ? 6 : 0, () => sub.postgres()],
     [2, () => sub.stranger()],
   )
   return Array.from({ length: count }, () => random.weighted(kinds)(maker))

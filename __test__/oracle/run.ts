@@ -14,7 +14,7 @@ import type { CompiledQuery } from 'kysely'
 import { parseArguments, USAGE, UsageError } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import { Coverage } from './coverage.ts'
-import { closeDatabases } from './databases.ts'
+import { closeDatabases, versionOf } from './databases.ts'
 import type { EngineName } from './engines.ts'
 import { runEpoch } from './epoch-run.ts'
 import { allOf, makeEpoch } from './epoch.ts'
@@ -24,10 +24,11 @@ import { noFigures } from './figures.ts'
 import type { Figures } from './figures.ts'
 import { scriptOf } from './script.ts'
 import { shrink } from './shrink.ts'
-import type { Dialect } from './values.ts'
+import { dialectOf } from './values.ts'
+import type { DatabaseName } from './values.ts'
 
 export interface OracleOptions {
-  readonly dialect: Dialect
+  readonly database: DatabaseName
   readonly seed: number
   readonly steps: number
   readonly engine?: EngineName
@@ -35,7 +36,7 @@ export interface OracleOptions {
   readonly epoch?: number
   /** queries in the pool. Default: 22. */
   readonly reads?: number
-  /** queries compared after each step. Default: all of them on SQLite, 11 on PGlite. */
+  /** queries compared after each step. Default: all of them on SQLite, 11 on PostgreSQL. */
   readonly sample?: number
   /** how many failures are looked into before the run ends. Default: 1. */
   readonly failures?: number
@@ -52,16 +53,17 @@ export function epochSeed(seed: number, epoch: number): number {
   return (Math.imul(seed, 1_000_003) + Math.imul(epoch, 7919)) >>> 0
 }
 
-function specOf(options: OracleOptions, epoch: number): EpochSpec {
-  const { dialect, seed, engine = 'cacheops', reads = 22 } = options
+async function specOf(options: OracleOptions, epoch: number): Promise<EpochSpec> {
+  const { database, seed, engine = 'cacheops', reads = 22 } = options
   return {
-    dialect,
+    database,
+    version: await versionOf(database),
     seed: epochSeed(seed, epoch),
     engine,
     steps: options.epoch ?? 150,
     reads,
     skip: options.skip,
-    sample: options.sample ?? (dialect === 'sqlite' ? reads : 11),
+    sample: options.sample ?? (database === 'sqlite' ? reads : 11),
   }
 }
 
@@ -70,7 +72,7 @@ export async function runOracle(options: OracleOptions): Promise<Figures> {
   const { failures = 1, shrinking = 20_000, report = () => {} } = options
   const figures = noFigures()
   for (let number = 0; figures.steps < options.steps; number++) {
-    const epoch = makeEpoch(specOf(options, number))
+    const epoch = makeEpoch(await specOf(options, number))
     const before = figures.steps
     const start = performance.now()
     const failure = await runEpoch(epoch, allOf(epoch), figures, undefined, options.coverage)
@@ -92,7 +94,7 @@ async function describe(
   failure: Failure,
   small: { selection: Selection; failure: Failure },
 ): Promise<string> {
-  const { dialect, seed } = options
+  const { database, seed } = options
   const lines: string[] = []
   const statements: CompiledQuery[] = []
   await runEpoch(
@@ -106,14 +108,14 @@ async function describe(
   ).catch((error: unknown) => lines.push(String(error)))
   const command = [
     'npm run oracle --',
-    `--db ${dialect} --seed ${seed} --first ${number}`,
+    `--db ${database} --seed ${seed} --first ${number}`,
     `--only ${small.selection.steps.join(',')} --reads-only ${small.selection.reads.join(',')}`,
     options.epoch === undefined ? '' : `--epoch ${options.epoch}`,
     options.engine === undefined ? '' : `--engine ${options.engine}`,
   ].join(' ')
   return [
     `==== ${failure.kind.toUpperCase()}: ${failure.what}`,
-    `${dialect}, seed ${seed}, epoch ${number}, step ${failure.step}, ${JSON.stringify(epoch.options)}`,
+    `${database}, seed ${seed}, epoch ${number}, step ${failure.step}, ${JSON.stringify(epoch.options)}`,
     `again: ${command}`,
     small.failure.details,
     `last step: ${epoch.steps[small.failure.step]?.label ?? 'none'}`,
@@ -133,14 +135,14 @@ export function silenceWarnings(): void {
 
 /** The case as a program, where plain statements show it. */
 function alone(
-  { dialect, engine = 'cacheops' }: OracleOptions,
+  { database, engine = 'cacheops' }: OracleOptions,
   epoch: Epoch,
   { failure }: { failure: Failure },
   statements: readonly CompiledQuery[],
 ): string[] {
   if (failure.query === undefined || engine !== 'cacheops') return []
   const { text, fails } = scriptOf({
-    dialect,
+    dialect: dialectOf(database),
     ddl: epoch.schema.ddl,
     statements: statements.filter(({ sql }) => sql !== failure.query!.sql),
     read: failure.query,
@@ -171,19 +173,24 @@ async function main(): Promise<void> {
   silenceWarnings()
   if (args.clients !== undefined) {
     const { concurrentMain } = await import('./concurrent.ts')
-    for (const db of args.dialects)
-      await concurrentMain({ clients: String(args.clients), db, seed: String(args.seed), steps: String(args.steps) })
+    for (const database of args.databases)
+      await concurrentMain({
+        clients: String(args.clients),
+        database,
+        seed: String(args.seed),
+        steps: String(args.steps),
+      })
     return
   }
   let failed = false
-  for (const dialect of args.dialects) {
+  for (const database of args.databases) {
     const report = (text: string): void => {
       console.log(text)
       if (args.log !== undefined) appendFileSync(args.log, `${text}\n`)
     }
     const coverage = args.coverage ? new Coverage() : undefined
     const options: OracleOptions = {
-      dialect,
+      database,
       seed: args.seed,
       steps: args.steps,
       ...args.numbers,
@@ -201,8 +208,11 @@ async function main(): Promise<void> {
     const start = performance.now()
     const figures = args.first === undefined ? await runOracle(options) : await runOne(options, args.first, args)
     if (coverage !== undefined) console.log(coverage.table())
-    if (args.reasons) console.log(Object.fromEntries([...figures.reasons].sort(([, a], [, b]) => b - a)))
-    report(figuresLine(dialect, figures, (performance.now() - start) / 1000))
+    if (args.reasons) {
+      for (const counts of [figures.reasons, figures.troubles])
+        console.log(Object.fromEntries([...counts].sort(([, a], [, b]) => b - a)))
+    }
+    report(figuresLine(database, figures, (performance.now() - start) / 1000))
     if (figures.stale + figures.wrong > 0) failed = true
   }
   await closeDatabases()
@@ -211,7 +221,7 @@ async function main(): Promise<void> {
 
 /** One epoch, or a part of one, with everything that happens in it. */
 async function runOne(options: OracleOptions, number: number, { only, readsOnly, trace }: Arguments): Promise<Figures> {
-  const epoch = makeEpoch({ ...specOf(options, number), ...(only === undefined ? {} : { sample: Infinity }) })
+  const epoch = makeEpoch({ ...(await specOf(options, number)), ...(only === undefined ? {} : { sample: Infinity }) })
   const all = allOf(epoch)
   const figures = noFigures()
   const failure = await runEpoch(

@@ -4,7 +4,7 @@ import { quoted, STRICT } from './tables.ts'
 import type { Column, ForeignKey, Schema, Source, Table } from './tables.ts'
 import { makeTriggers } from './triggers.ts'
 import { kindOf, kindsOf, literalOf } from './values.ts'
-import type { Dialect, Kind } from './values.ts'
+import type { Dialect, Kind, Target } from './values.ts'
 
 const TABLE_NAMES = ['Tbl A', 'order', 'déjà', 'b_items', 'C', 'stock', 'Main']
 const PLAIN_TABLE_NAMES = ['alpha', 'b_items', 'cargo', 'day_log', 'echo']
@@ -24,12 +24,13 @@ const PLAIN_COLUMN_NAMES = [
 ]
 
 /** A random schema; `plain`: lower-case names that survive CamelCasePlugin. */
-export function makeSchema(random: Random, dialect: Dialect, plain: boolean): Schema {
-  return new SchemaMaker(random, dialect, plain).make()
+export function makeSchema(random: Random, target: Target, plain: boolean): Schema {
+  return new SchemaMaker(random, target, plain).make()
 }
 
 class SchemaMaker {
   readonly #random: Random
+  readonly #target: Target
   readonly #dialect: Dialect
   readonly #plain: boolean
   readonly #ddl: string[] = []
@@ -37,15 +38,16 @@ class SchemaMaker {
   readonly #views: (Source & { writable: boolean; materialized: boolean })[] = []
   readonly #functions = { writing: [] as string[], immutable: [] as string[], reading: [] as string[] }
 
-  constructor(random: Random, dialect: Dialect, plain: boolean) {
+  constructor(random: Random, target: Target, plain: boolean) {
     this.#random = random
-    this.#dialect = dialect
+    this.#target = target
+    this.#dialect = target.dialect
     this.#plain = plain
   }
 
   make(): Schema {
     const random = this.#random
-    if (this.#dialect === 'pglite') {
+    if (this.#dialect === 'postgres') {
       this.#ddl.push(
         `create collation "folding" (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`,
         `create type "mood" as enum ('x', 'y')`,
@@ -57,10 +59,10 @@ class SchemaMaker {
     }
     const names = random.sample(this.#plain ? PLAIN_TABLE_NAMES : TABLE_NAMES, random.between(2, 5))
     for (const name of names) this.#table(name)
-    if (this.#dialect === 'pglite' && random.chance(0.3)) this.#partitioned()
+    if (this.#dialect === 'postgres' && random.chance(0.3)) this.#partitioned()
     if (random.chance(0.6)) this.#log()
     for (let i = random.below(4); i > 0; i--) this.#view()
-    if (this.#dialect === 'pglite') {
+    if (this.#dialect === 'postgres') {
       this.#makeFunctions()
       // A second table of a name, for whoever changes the search path, and somebody who may see the first one only.
       const first = quoted(this.#tables[0]!.name)
@@ -74,7 +76,7 @@ class SchemaMaker {
       for (let i = random.between(1, 3); i > 0; i--)
         this.#ddl.push(...makeTriggers(random, this.#dialect, this.#tables, this.#views, `tr${i}`))
     return {
-      dialect: this.#dialect,
+      ...this.#target,
       ddl: this.#ddl,
       tables: this.#tables,
       views: this.#views,
@@ -142,7 +144,7 @@ class SchemaMaker {
     }
     if (random.chance(0.25)) {
       const from = columns.find(({ kind }) => kind === 'int' && !key.some(({ kind }) => kind === 'text')) ?? columns[0]!
-      const stored = random.chance(0.5) ? 'stored' : 'virtual'
+      const stored = random.chance(0.5) || (!sqlite && this.#target.version < 18) ? 'stored' : 'virtual'
       const expression = from.kind === 'int' ? `${quoted(from.name)} + 1` : `coalesce(${quoted(from.name)}, '')`
       const own: Column = { name: 'gen', kind: from.kind, nullable: true, writable: false, exact: true }
       columns.push(own)
@@ -237,7 +239,7 @@ class SchemaMaker {
     const random = this.#random
     const base = random.pick<Source>(this.#views.length > 0 && random.chance(0.4) ? this.#views : this.#tables)
     const name = `v${this.#views.length}`
-    const materialized = this.#dialect === 'pglite' && random.chance(0.15)
+    const materialized = this.#dialect === 'postgres' && random.chance(0.15)
     const create = materialized ? 'create materialized view' : 'create view'
     const int = base.columns.find(({ kind }) => kind === 'int') ?? base.columns[0]!
     const others = this.#tables.filter((table) => table.name !== base.name)
@@ -266,7 +268,7 @@ class SchemaMaker {
     const list =
       columns === base.columns && random.chance(0.5) ? '*' : columns.map((column) => quoted(column.name)).join(', ')
     this.#ddl.push(`${create} "${name}" as select ${list} from ${quoted(base.name)}${where}`)
-    let writable = this.#dialect === 'pglite' && !materialized
+    let writable = this.#dialect === 'postgres' && !materialized
     const table = this.#tables.find((each) => each.name === base.name)
     const target = columns.find((column) => column.writable && !base.key.includes(column))
     if (

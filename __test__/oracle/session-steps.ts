@@ -24,7 +24,7 @@ export class SessionSteps {
   /** A transaction all in words of the user, with savepoints of the same name one within another. */
   words(): Step {
     const random = this.#random
-    const pglite = this.#schema.dialect === 'pglite'
+    const postgres = this.#schema.dialect === 'postgres'
     const name = (): string => random.pick(['a', 'A', '"a"', 'b'])
     const texts = Array.from({ length: random.between(2, 8) }, () =>
       random.weighted<() => string | undefined>([
@@ -33,26 +33,26 @@ export class SessionSteps {
         [
           2,
           () =>
-            `${random.pick(pglite ? ['rollback to', 'rollback to savepoint', 'rollback work to', 'ROLLBACK TRANSACTION TO SAVEPOINT'] : ['rollback to', 'rollback transaction to', 'ROLLBACK TO SAVEPOINT'])} ${name()}`,
+            `${random.pick(postgres ? ['rollback to', 'rollback to savepoint', 'rollback work to', 'ROLLBACK TRANSACTION TO SAVEPOINT'] : ['rollback to', 'rollback transaction to', 'ROLLBACK TO SAVEPOINT'])} ${name()}`,
         ],
         [2, () => `${random.pick(['release', 'release savepoint', 'RELEASE'])} ${name()}`],
-        [pglite ? 1 : 0, () => random.pick(['commit and chain', 'rollback and chain'])],
+        [postgres ? 1 : 0, () => random.pick(['commit and chain', 'rollback and chain'])],
       ])(),
     )
     const actions = texts.map((text) => (text === undefined ? this.#writes.write() : text))
     const begin = random.pick(
-      pglite
+      postgres
         ? ['begin', 'begin work', 'start transaction isolation level serializable', 'begin read write']
         : ['begin', 'begin deferred', 'begin exclusive', 'savepoint a'],
     )
     const end = random.pick(
-      pglite
+      postgres
         ? ['commit', 'end', 'end transaction', 'rollback', 'abort', 'commit work']
         : begin.startsWith('savepoint')
           ? ['release a', 'rollback', 'commit']
           : ['commit', 'end transaction', 'rollback', 'rollback transaction', ' COMMIT ;'],
     )
-    const pinned = random.chance(0.7)
+    const pinned = random.chance(0.7) || this.#schema.pooled
     const body = async (stage: Stage, db: Kysely<any>): Promise<void> => {
       await note(stage, begin, () => sql.raw(begin).execute(db))
       for (const action of actions) {
@@ -73,10 +73,10 @@ export class SessionSteps {
   /** A setting, a write and reads under it, and the setting back. */
   setting(): Step {
     const random = this.#random
-    const pglite = this.#schema.dialect === 'pglite'
+    const postgres = this.#schema.dialect === 'postgres'
     const write = this.#writes.write()
     const [set, back] = random.pick<readonly [string, string]>(
-      pglite
+      postgres
         ? [
             ['set search_path = "alt", public', 'reset search_path'],
             ["select set_config('search_path', 'alt, public', false)", 'reset search_path'],
@@ -96,14 +96,20 @@ export class SessionSteps {
     )
     return {
       label: `${set}, ${write.label}`,
-      run: async (stage) => {
-        await note(stage, 'set', () => sql.raw(set).execute(stage.db))
-        await stage.between()
-        await note(stage, write.label, () => write.run(stage.db))
-        await stage.between()
-        await note(stage, 'back', () => sql.raw(back).execute(stage.db))
-      },
+      run: (stage) =>
+        this.#onOne(stage, async (db) => {
+          await note(stage, 'set', () => sql.raw(set).execute(db))
+          await stage.inside(db)
+          await note(stage, write.label, () => write.run(db))
+          await stage.inside(db)
+          await note(stage, 'back', () => sql.raw(back).execute(db))
+        }),
     }
+  }
+
+  /** What a connection remembers must meet it again. */
+  #onOne(stage: Stage, body: (db: Kysely<any>) => Promise<void>): Promise<void> {
+    return this.#schema.pooled ? stage.db.connection().execute(body) : body(stage.db)
   }
 
   /** The same, until a transaction ends. */
@@ -111,7 +117,7 @@ export class SessionSteps {
     const random = this.#random
     const write = this.#writes.write()
     const set = random.pick(
-      this.#schema.dialect === 'pglite'
+      this.#schema.dialect === 'postgres'
         ? [
             'set local search_path = "alt", public',
             "select set_config('search_path', 'alt, public', true)",
@@ -146,18 +152,18 @@ export class SessionSteps {
   /** A temporary table that hides another, for a while. */
   shadow(): Step {
     const random = this.#random
-    const pglite = this.#schema.dialect === 'pglite'
+    const postgres = this.#schema.dialect === 'postgres'
     const table = random.pick(this.#schema.tables)
     const name = quoted(table.name)
     const writes = [this.#writes.write(), this.#writes.write()]
-    const create = `create ${random.pick(['temp', 'temporary'])} table ${name} as select * from ${pglite ? 'public' : 'main'}.${name}${random.pick(['', ' limit 1'])}`
-    const drop = `drop table ${pglite ? 'pg_temp' : 'temp'}.${name}`
+    const create = `create ${random.pick(['temp', 'temporary'])} table ${name} as select * from ${postgres ? 'public' : 'main'}.${name}${random.pick(['', ' limit 1'])}`
+    const drop = `drop table ${postgres ? 'pg_temp' : 'temp'}.${name}`
     const inTransaction = random.chance(0.3)
     const body = async (stage: Stage, db: Kysely<any>): Promise<void> => {
       await note(stage, 'create', () => sql.raw(create).execute(db))
       for (const write of writes) {
         await note(stage, write.label, () => write.run(db))
-        await (inTransaction ? stage.inside(db) : stage.between())
+        await stage.inside(db)
       }
       await note(stage, 'drop', () => sql.raw(drop).execute(db))
     }
@@ -166,7 +172,7 @@ export class SessionSteps {
       run: async (stage) => {
         if (inTransaction)
           await note(stage, 'transaction', () => stage.db.transaction().execute((trx) => body(stage, trx)))
-        else await body(stage, stage.db)
+        else await this.#onOne(stage, (db) => body(stage, db))
       },
     }
   }

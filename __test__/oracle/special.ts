@@ -10,7 +10,7 @@ export function specialTexts(
   where: string,
   int: Column | undefined,
 ): string[] {
-  return dialect === 'pglite'
+  return dialect === 'postgres'
     ? [
         `select t from ${name} t${where}`,
         `select to_jsonb(t) as j from ${name} t${where}`,

@@ -7,6 +7,7 @@ import { note } from './stage.ts'
 import type { Stage, Step } from './stage.ts'
 import type { Schema } from './tables.ts'
 import type { Write } from './write-parts.ts'
+import { ServerSteps } from './server-steps.ts'
 import { SessionSteps } from './session-steps.ts'
 import { WriteMaker } from './writes.ts'
 
@@ -23,6 +24,7 @@ class StepMaker {
   readonly #writes: WriteMaker
   readonly #ddls: DdlMaker
   readonly #session: SessionSteps
+  readonly #server: ServerSteps
 
   constructor(random: Random, schema: Schema, named: readonly string[]) {
     this.#random = random
@@ -30,6 +32,7 @@ class StepMaker {
     this.#writes = new WriteMaker(random, schema)
     this.#ddls = new DdlMaker(random, schema, named)
     this.#session = new SessionSteps(random, schema, this.#writes)
+    this.#server = new ServerSteps(random, schema, this.#writes)
   }
 
   step(): Step {
@@ -54,6 +57,8 @@ class StepMaker {
       [3, () => this.#session.told()],
       [sqlite && !this.#chained() ? 1 : 0, () => this.#pragma()],
       [1, () => this.#inert()],
+      [this.#schema.server ? 16 : 0, () => this.#server.interleaved()],
+      [this.#schema.server ? 6 : 0, () => this.#server.broken()],
     ])()
   }
 
@@ -74,7 +79,7 @@ class StepMaker {
 
   #elsewhere(where: 'second' | 'withoutPlugins' | 'withSchema'): Step {
     const write = this.#writes.write()
-    const schema = this.#schema.dialect === 'pglite' ? 'public' : 'main'
+    const schema = this.#schema.dialect === 'postgres' ? 'public' : 'main'
     return {
       label: `${write.label}, ${where}`,
       run: async (stage) => {
@@ -108,11 +113,11 @@ class StepMaker {
     const writes = this.#list(3)
     const [commits, readsFirst, pinned] = [random.chance(0.65), random.chance(0.5), random.chance(0.15)]
     const level =
-      this.#schema.dialect === 'pglite' && random.chance(0.3)
+      this.#schema.dialect === 'postgres' && random.chance(0.3)
         ? random.pick(['repeatable read', 'serializable', 'read committed', 'read uncommitted'] as const)
         : undefined
     const built = random.chance(0.5)
-    const readOnly = this.#schema.dialect === 'pglite' && random.chance(0.05)
+    const readOnly = this.#schema.dialect === 'postgres' && random.chance(0.05)
     const body = async (stage: Stage, trx: Transaction<any>): Promise<void> => {
       if (level !== undefined && !built) await sql`set transaction isolation level ${sql.raw(level)}`.execute(trx)
       if (readsFirst) await stage.inside(trx)
@@ -198,7 +203,7 @@ class StepMaker {
   #rawTransaction(): Step {
     const random = this.#random
     const writes = this.#list(3)
-    const pinned = random.chance(0.5)
+    const pinned = random.chance(0.5) || this.#schema.pooled
     const begin =
       this.#schema.dialect === 'sqlite'
         ? random.pick(['begin', 'BEGIN IMMEDIATE', 'begin transaction', 'savepoint outermost'])

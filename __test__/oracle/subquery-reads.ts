@@ -82,15 +82,15 @@ export class SubqueryReads extends ReadParts {
     const keys = outer.source.key.map((column, index) => `${pathOf(outer, column)} as k${index}`)
     const order = inner.source.key
     const many = random.chance(0.7) || order.length === 0
-    const pglite = this.schema.dialect === 'pglite'
+    const postgres = this.schema.dialect === 'postgres'
     const own = this.where([outer])
     return this.read(many ? 'json array' : 'json object', (db) => {
       let query: Select = where(db.selectFrom(this.from(inner))).select(list)
       for (const column of order) query = query.orderBy(pathOf(inner, column))
       if (!many) query = query.limit(1)
       const json: any = many
-        ? (pglite ? jsonArrayPostgres : jsonArraySqlite)(query as any)
-        : (pglite ? jsonObjectPostgres : jsonObjectSqlite)(query as any)
+        ? (postgres ? jsonArrayPostgres : jsonArraySqlite)(query as any)
+        : (postgres ? jsonObjectPostgres : jsonObjectSqlite)(query as any)
       const from = own(db.selectFrom(this.from(outer)))
       return (keys.length === 0 ? from : from.select(keys)).select(json.as('j'))
     })
@@ -125,8 +125,8 @@ export class SubqueryReads extends ReadParts {
     const [where, columns] = [this.where([inner]), this.columns(outer)]
     const form = random.weighted([
       [3, 'row'],
-      [this.schema.dialect === 'pglite' ? 1 : 0, 'any'],
-      [this.schema.dialect === 'pglite' ? 1 : 0, 'all'],
+      [this.schema.dialect === 'postgres' ? 1 : 0, 'any'],
+      [this.schema.dialect === 'postgres' ? 1 : 0, 'all'],
       [1, 'exists'],
     ] as const)
     return this.read(`row in select, ${form}`, (db) => {

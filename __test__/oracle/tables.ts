@@ -1,4 +1,4 @@
-import type { Dialect, Kind } from './values.ts'
+import type { Kind, Target } from './values.ts'
 
 export interface Column {
   readonly name: string
@@ -37,8 +37,7 @@ export interface ForeignKey {
   readonly references: Column
 }
 
-export interface Schema {
-  readonly dialect: Dialect
+export interface Schema extends Target {
   /** in this order, each a statement of its own */
   readonly ddl: readonly string[]
   readonly tables: readonly Table[]

@@ -4,6 +4,7 @@ import type { PGlite } from '@electric-sql/pglite'
 import { protocol } from '@electric-sql/pglite'
 import type { CompiledQuery, Kysely } from 'kysely'
 
+import { groupsOf } from '../support/wire.ts'
 import { Answer } from './compare.ts'
 import type { MemoDatabase } from './sqlite-memo.ts'
 
@@ -61,19 +62,27 @@ interface Prepared {
   answer: Answer | undefined
 }
 
+/** Sends messages that end with a Sync each, and gives what came back of each. */
+export type Execute = (parts: readonly Uint8Array[]) => Promise<Buffer[]>
+
+/** The texts of parameters as they are sent. @throws when one cannot be. */
+export type Serialize = (compiled: CompiledQuery) => Promise<readonly (string | null)[]>
+
 /**
  * Executes all questions as prepared statements in one message. Where the bytes that come back are those of the last time, so is the
  * answer; only else is the query executed as Kysely would.
  */
-export class PgliteTruths implements Truths {
+export class PostgresTruths implements Truths {
   readonly #plain: Kysely<any>
-  readonly #pglite: PGlite
+  readonly #execute: Execute
+  readonly #serialize: Serialize
   readonly #known = new Map<Question, Prepared>()
   #names = 0
 
-  constructor(plain: Kysely<any>, pglite: PGlite) {
+  constructor(plain: Kysely<any>, execute: Execute, serialize: Serialize) {
     this.#plain = plain
-    this.#pglite = pglite
+    this.#execute = execute
+    this.#serialize = serialize
   }
 
   async answers(questions: readonly Question[]): Promise<Answer[]> {
@@ -100,17 +109,14 @@ export class PgliteTruths implements Truths {
     return answers
   }
 
-  async #prepare({ compiled: { sql, parameters } }: Question): Promise<Prepared> {
+  async #prepare({ compiled }: Question): Promise<Prepared> {
     const name = `oracle_${this.#names++}`
     const { serialize } = protocol
     try {
-      const { queryParams } = await this.#pglite.describeQuery(sql)
-      const values = parameters.map((value, index) => {
-        if (value === null || value === undefined) return null
-        const { serializer } = queryParams[index]!
-        return serializer === undefined ? (value as { toString(): string }).toString() : serializer(value)
-      })
-      const [parsed] = await this.#execute([Buffer.concat([serialize.parse({ name, text: sql }), serialize.sync()])])
+      const values = [...(await this.#serialize(compiled))]
+      const [parsed] = await this.#execute([
+        Buffer.concat([serialize.parse({ name, text: compiled.sql }), serialize.sync()]),
+      ])
       if (parsed?.[0] === ERROR) throw new Error('not prepared')
       const messages = Buffer.concat([
         serialize.bind({ statement: name, values }),
@@ -122,23 +128,39 @@ export class PgliteTruths implements Truths {
       return { messages: undefined, bytes: undefined, answer: undefined }
     }
   }
+}
 
-  /** What came back of each part: up to and with the message that says that the database is ready. */
-  async #execute(parts: readonly Uint8Array[]): Promise<Buffer[]> {
-    const all = Buffer.from(await this.#pglite.execProtocolRaw(Buffer.concat(parts)))
-    const groups: Buffer[] = []
-    let from = 0
-    for (let at = 0; at < all.length;) {
-      const type = all[at]
-      at += 1 + all.readInt32BE(at + 1)
-      if (type !== READY) continue
-      groups.push(all.subarray(from, at))
-      from = at
-    }
+export function executeOn(pglite: PGlite): Execute {
+  return async (parts) => {
+    const { groups } = groupsOf(Buffer.from(await pglite.execProtocolRaw(Buffer.concat(parts))))
     if (groups.length !== parts.length) throw new Error(`${groups.length} answers to ${parts.length} questions`)
     return groups
   }
 }
 
-const READY = 'Z'.charCodeAt(0)
+export function serializeAs(pglite: PGlite): Serialize {
+  return async ({ sql, parameters }) => {
+    const { queryParams } = await pglite.describeQuery(sql)
+    return parameters.map((value, index) => {
+      if (value === null || value === undefined) return null
+      const { serializer } = queryParams[index]!
+      return serializer === undefined ? (value as { toString(): string }).toString() : serializer(value)
+    })
+  }
+}
+
+/** Drivers of servers send texts, whatever the type: which ones matters only to whether an answer counts as the one of the last time. */
+export function serializeTexts({ parameters }: CompiledQuery): Promise<readonly (string | null)[]> {
+  return Promise.resolve(parameters.map(textOf))
+}
+
+function textOf(value: unknown): string | null {
+  if (value === null || value === undefined) return null
+  if (Buffer.isBuffer(value)) return String.raw`\x${value.toString('hex')}`
+  if (value instanceof Date) return value.toISOString()
+  if (Array.isArray(value))
+    return `{${value.map((each) => (each === null ? 'null' : JSON.stringify(textOf(each)))).join(',')}}`
+  return typeof value === 'object' ? JSON.stringify(value) : String(value as string)
+}
+
 const ERROR = 'E'.charCodeAt(0)

@@ -1,9 +1,30 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 
+import type { PostgresDriverName } from '../support/servers.ts'
 import type { Random } from './random.ts'
 
-export type Dialect = 'pglite' | 'sqlite'
+export type Dialect = 'postgres' | 'sqlite'
+
+/** What a run is on. */
+export type DatabaseName = 'sqlite' | PostgresDriverName
+
+/** What statements are made for. */
+export interface Target {
+  readonly dialect: Dialect
+  /** of PostgreSQL */
+  readonly version: number
+  /** a server with several connections; otherwise all instances share one, or have one each */
+  readonly server: boolean
+  /** statements of one instance may come to different connections */
+  readonly pooled: boolean
+  /** a connection may be ended while it is in use: postgres.js 3.4 then fails outside of any promise */
+  readonly kills: boolean
+}
+
+export function dialectOf(database: DatabaseName): Dialect {
+  return database === 'sqlite' ? 'sqlite' : 'postgres'
+}
 
 /** What a column holds. Every kind has few values, so that conditions meet rows. */
 export type Kind =
@@ -70,7 +91,7 @@ const ODD_TEXTS: unknown[] = [
   'a'.repeat(5000),
 ]
 
-const PGLITE: { readonly [kind in Kind]?: KindOf } = {
+const POSTGRES: { readonly [kind in Kind]?: KindOf } = {
   int: {
     type: 'integer',
     exact: true,
@@ -210,7 +231,7 @@ const SQLITE: { readonly [kind in Kind]?: KindOf } = {
 }
 
 export function kindsOf(dialect: Dialect): { readonly [kind in Kind]?: KindOf } {
-  return dialect === 'pglite' ? PGLITE : SQLITE
+  return dialect === 'postgres' ? POSTGRES : SQLITE
 }
 
 export function kindOf(dialect: Dialect, kind: Kind): KindOf {
@@ -232,7 +253,7 @@ export function literalOf(dialect: Dialect, value: unknown): string | undefined 
   if (typeof value === 'number')
     return Number.isFinite(value) ? (Object.is(value, -0) ? '-0.0' : String(value)) : undefined
   if (typeof value === 'bigint') return String(value)
-  if (typeof value === 'boolean') return dialect === 'pglite' ? String(value) : value ? '1' : '0'
+  if (typeof value === 'boolean') return dialect === 'postgres' ? String(value) : value ? '1' : '0'
   if (typeof value === 'string') return value.includes('\0') ? undefined : `'${value.replaceAll("'", "''")}'`
   if (Buffer.isBuffer(value)) return dialect === 'sqlite' ? `x'${value.toString('hex')}'` : undefined
   return undefined

@@ -19,12 +19,12 @@ export type Row = Record<string, unknown>
 export class WriteParts {
   protected readonly random: Random
   protected readonly schema: Schema
-  protected readonly pglite: boolean
+  protected readonly postgres: boolean
 
   constructor(random: Random, schema: Schema) {
     this.random = random
     this.schema = schema
-    this.pglite = schema.dialect === 'pglite'
+    this.postgres = schema.dialect === 'postgres'
   }
 
   protected table(): Table {
@@ -187,7 +187,7 @@ export class WriteParts {
       {
         label: 'unsendable parameter',
         run: (db) =>
-          sql`delete from ${sql.table(table.name)} where ${this.pglite ? null : { toString: undefined }} = 1`.execute(
+          sql`delete from ${sql.table(table.name)} where ${this.postgres ? null : { toString: undefined }} = 1`.execute(
             db,
           ),
       },

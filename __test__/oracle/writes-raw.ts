@@ -11,21 +11,21 @@ import type { Write } from './write-parts.ts'
 /** Statements that write in the less usual forms of the grammar, as texts. */
 export class RawWrites extends WriteParts {
   rare(): Write {
-    const { pglite } = this
+    const { postgres } = this
     const [label, text] = this.random.weighted<() => [string, RawBuilder<unknown>]>([
       [5, () => this.#upsert()],
-      [pglite ? 0 : 4, () => this.#or()],
+      [postgres ? 0 : 4, () => this.#or()],
       [5, () => this.#withCte()],
       [1, () => this.#defaults()],
       [3, () => this.#rowValues()],
       [4, () => this.#fromSelect()],
       [3, () => this.#correlated()],
       [3, () => this.#returning()],
-      [pglite ? 5 : 0, () => this.#merge()],
-      [pglite ? 2 : 0, () => this.#block()],
-      [pglite ? 2 : 0, () => this.#locking()],
-      [pglite ? 2 : 0, () => this.#truncate()],
-      [pglite ? 3 : 0, () => this.#modifyingCtes()],
+      [postgres ? 5 : 0, () => this.#merge()],
+      [postgres ? 2 : 0, () => this.#block()],
+      [postgres ? 2 : 0, () => this.#locking()],
+      [postgres ? 2 : 0, () => this.#truncate()],
+      [postgres ? 3 : 0, () => this.#modifyingCtes()],
     ])()
     return { label, run: (db: Kysely<any>) => text.execute(db) }
   }
@@ -73,7 +73,7 @@ export class RawWrites extends WriteParts {
         ? sql`on conflict do nothing`
         : random.chance(0.3)
           ? sql`on conflict ${target} do nothing`
-          : this.pglite || random.chance(0.6)
+          : this.postgres || random.chance(0.6)
             ? sql`on conflict ${target} ${update}`
             : sql`on conflict ${target} ${update} on conflict do nothing`
     return ['upsert on index', sql`insert into ${into} values ${values} ${clause}`]
@@ -179,7 +179,7 @@ export class RawWrites extends WriteParts {
     const list = random.pick([
       sql`*, ${ref} as again`,
       sql`(select count(*) from ${sql.id(this.table().name)}) as n`,
-      ...(this.pglite
+      ...(this.postgres && this.schema.version >= 18
         ? [
             sql`old.${sql.id(column.name)} as o, new.${sql.id(column.name)} as n`,
             sql`old.*, new.*`,
@@ -214,18 +214,23 @@ export class RawWrites extends WriteParts {
     const t: Item = { source: table, alias: 't' }
     const condition = random.chance(0.5) ? sql` and ${conditionOver(random, this.schema, [t], 0)}` : sql``
     const { columns, values } = this.#insert(table)
+    const recent = this.schema.version >= 17
     const clauses = random.sample(
       [
         sql`when matched${condition} then update set ${this.#sets(table)}`,
         sql`when matched${condition} then delete`,
         sql`when matched${condition} then do nothing`,
         sql`when not matched then insert (${columns}) values ${values}`,
-        sql`when not matched by source${condition} then delete`,
-        sql`when not matched by source then update set ${this.#sets(table)}`,
+        ...(recent
+          ? [
+              sql`when not matched by source${condition} then delete`,
+              sql`when not matched by source then update set ${this.#sets(table)}`,
+            ]
+          : []),
       ],
       random.between(1, 3),
     )
-    const returning = random.chance(0.3) ? sql` returning merge_action() as did, t.*` : sql``
+    const returning = random.chance(0.3) && recent ? sql` returning merge_action() as did, t.*` : sql``
     return [
       'merge of several',
       sql`merge into ${sql.id(table.name)} as t using ${sql.id(other.name)} as o on t.${sql.id(a.name)} = o.${sql.id(b.name)} ${sql.join(clauses, sql` `)}${returning}`,

@@ -21,7 +21,7 @@ export class WriteMaker extends WriteParts {
 
   write(): Write {
     const { functions, views, plain } = this.schema
-    const pglite = this.pglite
+    const postgres = this.postgres
     return this.random.weighted<() => Write>([
       [22, () => this.#insert()],
       [8, () => this.#upsert()],
@@ -35,9 +35,9 @@ export class WriteMaker extends WriteParts {
       [12, () => this.#raw()],
       [3, () => this.#insertSelect()],
       [views.some(({ writable }) => writable) ? 4 : 0, () => this.#onView()],
-      [pglite ? 4 : 0, () => this.#dataModifyingCte()],
-      [pglite ? 2 : 0, () => this.#merge()],
-      [pglite ? 1 : 0, () => this.#truncate()],
+      [postgres ? 4 : 0, () => this.#dataModifyingCte()],
+      [postgres ? 2 : 0, () => this.#merge()],
+      [postgres ? 1 : 0, () => this.#truncate()],
       [functions.writing.length > 0 ? 3 : 0, () => this.#callWriting()],
       [views.some(({ materialized }) => materialized) ? 3 : 0, () => this.#refresh()],
       [12, () => this.#rare.rare()],
@@ -80,7 +80,7 @@ export class WriteMaker extends WriteParts {
       ]),
     )
     const returning = this.returning(table)
-    if (!this.pglite && random.chance(0.5)) {
+    if (!this.postgres && random.chance(0.5)) {
       const form = random.pick(['orReplace', 'orIgnore', 'orAbort', 'orFail', 'orRollback', 'replaceInto'] as const)
       return {
         label: form,
@@ -302,7 +302,7 @@ export class WriteMaker extends WriteParts {
     const condition = random.chance(0.5)
       ? conditionOver(random, this.schema, [{ source: from, alias: 'o' }, target], 0)
       : undefined
-    const deletes = this.pglite && random.chance(0.3)
+    const deletes = this.postgres && random.chance(0.3)
     return {
       label: deletes ? 'delete using' : 'update from',
       run: (db) => {
@@ -341,10 +341,12 @@ export class WriteMaker extends WriteParts {
   #raw(): Write {
     const random = this.random
     const table = this.table()
-    const name = sql.raw(random.pick([quoted(table.name), `${this.pglite ? 'public' : 'main'}.${quoted(table.name)}`]))
+    const name = sql.raw(
+      random.pick([quoted(table.name), `${this.postgres ? 'public' : 'main'}.${quoted(table.name)}`]),
+    )
     const alias = random.chance(0.2) ? ` ${random.pick(['as t', 't'])}` : ''
     const item: Item = { source: table, alias: alias === '' ? undefined : 't' }
-    const aliased = sql.raw(this.pglite ? alias : alias.replace(' t', ' as t').replace('as as', 'as'))
+    const aliased = sql.raw(this.postgres ? alias : alias.replace(' t', ' as t').replace('as as', 'as'))
     const condition =
       random.chance(0.5) && table.key.length > 0
         ? keyCondition(random, this.schema, item)
@@ -385,7 +387,7 @@ export class WriteMaker extends WriteParts {
   #onView(): Write {
     const view = this.random.pick(this.schema.views.filter(({ writable }) => writable))
     const [set, where] = [this.set(view), this.where(view)]
-    const returning = this.pglite ? this.returning(view) : (query: any) => query
+    const returning = this.postgres ? this.returning(view) : (query: any) => query
     if (this.random.chance(0.3))
       return { label: 'delete on view', run: (db) => returning(where(db.deleteFrom(view.name))).execute() }
     return { label: 'update on view', run: (db) => returning(where(db.updateTable(view.name).set(set))).execute() }

@@ -51,6 +51,8 @@ export interface OpenOptions extends CacheopsOptions<DB> {
   readonly log?: KyselyConfig['log']
   /** statements to be executed before anything else */
   readonly schema?: string
+  /** how many connections a pool may open; PGlite and SQLite always have one. Default: 4 */
+  readonly connections?: number
 }
 
 export interface TestDatabase {
@@ -63,10 +65,10 @@ export interface TestDatabase {
 let stores = 0
 
 async function open(t: ExecutionContext, driver: DriverName, options: OpenOptions): Promise<Opened> {
-  const { plugins, log, schema, ...cacheopsOptions } = options
+  const { plugins, log, schema, connections, ...cacheopsOptions } = options
   const postgres = isPostgres(driver)
   const name = postgres ? 'postgres' : 'sqlite'
-  const server = postgres ? await postgresServer(driver) : sqliteServer(driver)
+  const server = postgres ? await postgresServer(driver, connections) : sqliteServer(driver)
   if (schema !== undefined) await server.exec(schema)
   const store = { type: 'embedded', name: `test-${process.pid}-${++stores}` } as const
   const cacheops = cacheopsPlugin<DB>({ store, ...cacheopsOptions })
@@ -109,10 +111,17 @@ async function open(t: ExecutionContext, driver: DriverName, options: OpenOption
 
 /** The drivers of this run. Every spec is to hold on each of them, and is run once more for the others. */
 const sqliteDriver = (process.env['CACHEOPS_TEST_SQLITE'] ?? 'better-sqlite3') as SqliteDriverName
-const postgresDriver = (process.env['CACHEOPS_TEST_POSTGRES'] ?? 'pglite') as PostgresDriverName
+export const postgresDriver = (process.env['CACHEOPS_TEST_POSTGRES'] ?? 'pglite') as PostgresDriverName
 
 /** The databases that every behaviour is shown on. */
 export const databases: readonly TestDatabase[] = [
   { name: 'postgres', driver: postgresDriver, open: (t, options = {}) => open(t, postgresDriver, options) },
   { name: 'sqlite', driver: sqliteDriver, open: (t, options = {}) => open(t, sqliteDriver, options) },
 ]
+
+/** A PostgreSQL server, whatever the databases of this run are. */
+export const postgresOnServer: TestDatabase = {
+  name: 'postgres',
+  driver: 'pg',
+  open: (t, options = {}) => open(t, 'pg', options),
+}

@@ -3,6 +3,8 @@
  * texts show where they differ.
  */
 
+import { types } from 'node:util'
+
 const prototypes = new Map<object, string>()
 
 /** A prototype's name, and a number: two classes of one name are not the same. */
@@ -23,7 +25,8 @@ export function describe(value: unknown): string {
 }
 
 function describeAt(value: unknown, indent: string, path: string, seen: Map<object, string>): string {
-  if (typeof value === 'string') return JSON.stringify(value)
+  // pg-cursor numbers its portals, and PostgreSQL's errors name them.
+  if (typeof value === 'string') return JSON.stringify(value.replace(/^portal "C_\d+"/, 'portal "C_…"'))
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function') return `function ${value.name}`
   if (typeof value === 'symbol') return value.toString()
@@ -31,6 +34,8 @@ function describeAt(value: unknown, indent: string, path: string, seen: Map<obje
   const before = seen.get(value)
   if (before !== undefined) return `the same as ${before}`
   seen.set(value, path)
+  // One of postgres.js's errors has the parameters in it, and a Proxy may throw whatever it is asked.
+  if (types.isProxy(value)) return 'a Proxy'
   const parts = [...ownText(value), ...properties(value, `${indent}  `, path, seen)]
   return `${prototypeName(Object.getPrototypeOf(value) as object | null)} {${parts.map((part) => `\n${indent}  ${part}`).join('')}\n${indent}}`
 }

@@ -27,7 +27,7 @@ export interface Cluster {
 }
 
 export interface ClusterOptions {
-  /** folder with `postgres`, `initdb` and the like; default: the newest that is installed */
+  /** folder with `postgres` and `initdb`; default: what CACHEOPS_TEST_POSTGRES_BIN says, or the newest that is installed */
   readonly binaries?: string
   /** further settings, as `name=value` */
   readonly settings?: readonly string[]
@@ -113,11 +113,12 @@ const SETTINGS = [
   'shared_buffers=32MB',
   'log_min_messages=log',
   'autovacuum=off',
+  'jit=off',
 ]
 
 /** Starts a server. */
 export async function startCluster({
-  binaries = installedBinaries(),
+  binaries = process.env['CACHEOPS_TEST_POSTGRES_BIN'] ?? installedBinaries(),
   settings = [],
 }: ClusterOptions = {}): Promise<Cluster> {
   const template = templateOf(binaries)

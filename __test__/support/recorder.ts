@@ -90,13 +90,24 @@ export class Recorder {
   }
 
   async run<T>(sql: string, parameters: readonly unknown[], execute: () => Promise<T>): Promise<T> {
-    this.statements.push({ sql, parameters })
-    const index = this.#holds.findIndex(({ pattern }) => pattern.test(sql))
-    const [hold] = index === -1 ? [] : this.#holds.splice(index, 1)
+    const hold = this.#note(sql, parameters)
     if (hold?.point === 'before') await hold.gate.pass()
     const result = await execute()
     if (hold?.point === 'after') await hold.gate.pass()
     return result
+  }
+
+  async *stream<T>(sql: string, parameters: readonly unknown[], stream: AsyncIterable<T>): AsyncIterableIterator<T> {
+    const hold = this.#note(sql, parameters)
+    if (hold?.point === 'before') await hold.gate.pass()
+    yield* stream
+    if (hold?.point === 'after') await hold.gate.pass()
+  }
+
+  #note(sql: string, parameters: readonly unknown[]): Hold | undefined {
+    this.statements.push({ sql, parameters })
+    const index = this.#holds.findIndex(({ pattern }) => pattern.test(sql))
+    return index === -1 ? undefined : this.#holds.splice(index, 1)[0]
   }
 }
 
@@ -224,12 +235,8 @@ class RecordingConnection implements DatabaseConnection {
     return this.#recorder.run(compiled.sql, compiled.parameters, () => this.real.executeQuery<R>(compiled, options))
   }
 
-  async *streamQuery<R>(
-    compiled: CompiledQuery,
-    chunkSize: number,
-    options?: object,
-  ): AsyncIterableIterator<QueryResult<R>> {
-    this.#recorder.statements.push({ sql: compiled.sql, parameters: compiled.parameters })
-    yield* this.real.streamQuery<R>(compiled, chunkSize, options)
+  streamQuery<R>(compiled: CompiledQuery, chunkSize: number, options?: object): AsyncIterableIterator<QueryResult<R>> {
+    const stream = this.real.streamQuery<R>(compiled, chunkSize, options)
+    return this.#recorder.stream(compiled.sql, compiled.parameters, stream)
   }
 }

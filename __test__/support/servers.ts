@@ -10,6 +10,7 @@ import { PostgresJSDialect } from 'kysely-postgres-js'
 import { Pool } from 'pg'
 import Cursor from 'pg-cursor'
 import postgres from 'postgres'
+import type { Sql } from 'postgres'
 
 import { NodeSqlite } from './node-sqlite.ts'
 import { sharedCluster } from './postgres-cluster.ts'
@@ -36,6 +37,13 @@ export interface Server {
   close(): Promise<void>
 }
 
+/** Drops what a test before has left in a database. */
+export const DROP_SCHEMAS = `do $$ declare s name; begin
+  for s in select nspname from pg_namespace where nspname !~ '^(pg_|information_schema$)' loop
+    execute format('drop schema %I cascade', s);
+  end loop;
+end $$; create schema public`
+
 /** A PGlite takes seconds and 300 MB, so one serves all the tests of a file, one after the other. */
 let pglite: Promise<PGlite> | undefined
 
@@ -45,8 +53,9 @@ export function sharedPglite(): Promise<PGlite> {
   return pglite
 }
 
-export function postgresServer(driver: PostgresDriverName): Promise<Server> {
-  return driver === 'pglite' ? pgliteServer() : pooledServer(driver)
+/** @param connections how many a pool may open; a PGlite has one */
+export function postgresServer(driver: PostgresDriverName, connections = 4): Promise<Server> {
+  return driver === 'pglite' ? pgliteServer() : pooledServer(driver, connections)
 }
 
 async function pgliteServer(): Promise<Server> {
@@ -68,46 +77,71 @@ async function pgliteServer(): Promise<Server> {
   // A test that has failed may have left a transaction open.
   await exec('rollback')
   await exec('discard all')
-  const { rows } = await server.query<{ drop: string }>(
-    `select format('drop schema %I cascade', nspname) as drop from pg_namespace where nspname !~ '^(pg_|information_schema$)'`,
-  )
-  await exec(`${rows.map((row) => row.drop).join(';')}; create schema public; ${POSTGRES_TABLES}${POSTGRES_ROWS}`)
+  await exec(`${DROP_SCHEMAS}; ${POSTGRES_TABLES}${POSTGRES_ROWS}`)
   const reset = (): Promise<void> =>
     exec(`truncate track, album, artist, genre, invoice, audit restart identity; ${POSTGRES_ROWS}`)
   return { dialect, exec, reset, close: () => Promise.resolve() }
 }
 
-/** Drops what a test before has left in a database, and makes the sample tables. */
-const DROP_SCHEMAS = `do $$ declare s name; begin
-  for s in select nspname from pg_namespace where nspname !~ '^(pg_|information_schema$)' loop
-    execute format('drop schema %I cascade', s);
-  end loop;
-end $$; create schema public`
-
-/** A dialect over a pool of its own. */
-export function pooledDialect(driver: PooledDriverName, { host, port, user }: Cluster, database: string): Dialect {
-  if (driver === 'postgres.js') {
-    return new PostgresJSDialect({ postgres: postgres({ host, port, user, database, max: 4, onnotice: () => {} }) })
-  }
-  const pool = new Pool({ host, port, user, database, max: 4 })
+/** A pool of `pg`, and how it is closed is up to whoever uses it. */
+export function pgPool({ host, port, user }: Cluster, database: string, connections = 4): Pool {
+  const pool = new Pool({ host, port, user, database, max: connections })
   // A server that is stopped says so to the connections that wait.
   pool.on('error', () => undefined)
-  return new PostgresDialect({ pool, cursor: Cursor })
+  return pool
 }
 
-let pooled: Promise<Cluster> | undefined
+/** The same of postgres.js. */
+export function postgresJs({ host, port, user }: Cluster, database: string, connections = 4): Sql {
+  return postgres({ host, port, user, database, max: connections, onnotice: () => {} })
+}
 
-async function pooledServer(driver: PooledDriverName): Promise<Server> {
-  pooled ??= sharedCluster().then(async (cluster) => {
-    await cluster.exec('create database shop')
-    return cluster
-  })
-  const cluster = await pooled
-  const exec = (sql: string): Promise<void> => cluster.exec(sql, 'shop')
+/** A dialect over a pool of its own. */
+export function pooledDialect(
+  driver: PooledDriverName,
+  cluster: Cluster,
+  database: string,
+  connections?: number,
+): Dialect {
+  return driver === 'postgres.js'
+    ? new PostgresJSDialect({ postgres: postgresJs(cluster, database, connections) })
+    : new PostgresDialect({ pool: pgPool(cluster, database, connections), cursor: Cursor })
+}
+
+/** A database of the server of this process. */
+export interface Shop {
+  readonly cluster: Cluster
+  readonly database: string
+}
+
+const shops = new Map<PooledDriverName, Promise<Shop>>()
+
+/** A driver's database, which serves all the tests of a file, one after the other. */
+export function shopOf(driver: PooledDriverName): Promise<Shop> {
+  let shop = shops.get(driver)
+  if (shop === undefined) {
+    const database = driver === 'pg' ? 'shop' : 'shop_js'
+    shop = sharedCluster().then(async (cluster) => {
+      await cluster.exec(`create database ${database}`)
+      return { cluster, database }
+    })
+    shops.set(driver, shop)
+  }
+  return shop
+}
+
+async function pooledServer(driver: PooledDriverName, connections: number): Promise<Server> {
+  const { cluster, database } = await shopOf(driver)
+  const exec = (sql: string): Promise<void> => cluster.exec(sql, database)
   await exec(`${DROP_SCHEMAS}; ${POSTGRES_TABLES}${POSTGRES_ROWS}`)
   const reset = (): Promise<void> =>
     exec(`truncate track, album, artist, genre, invoice, audit restart identity; ${POSTGRES_ROWS}`)
-  return { dialect: () => pooledDialect(driver, cluster, 'shop'), exec, reset, close: () => Promise.resolve() }
+  return {
+    dialect: () => pooledDialect(driver, cluster, database, connections),
+    exec,
+    reset,
+    close: () => Promise.resolve(),
+  }
 }
 
 interface SqliteHandle extends SqliteDatabase {

@@ -17,6 +17,7 @@ import { jsonArrayFrom as postgresArray } from 'kysely/helpers/postgres'
 import { jsonArrayFrom as sqliteArray, jsonObjectFrom as sqliteObject } from 'kysely/helpers/sqlite'
 
 import { spoil } from '../support/describe.ts'
+import { isPostgres } from '../support/servers.ts'
 import { expectSameEffects } from './effects.ts'
 import { DRIVERS, openTwins } from './twins.ts'
 import type { Db, Twins } from './twins.ts'
@@ -220,7 +221,7 @@ for (const driver of DRIVERS) {
   test.after.always(`${driver}: close`, () => twins.close())
 
   for (const [plugin, { make, calls, on }] of Object.entries(PLUGGED)) {
-    if (on !== undefined && (on === 'postgres') !== (driver === 'pglite')) continue
+    if (on !== undefined && (on === 'postgres') !== isPostgres(driver)) continue
     for (const place of ['in front', 'behind'] as const) {
       test.serial(`${driver}: ${plugin}, ${place}`, async (t) => {
         const ours = twins.newPlugin({ profiles: { '*.*': { ops: 'all' } } })

@@ -4,6 +4,7 @@ import test from 'ava'
 import { sql } from 'kysely'
 
 import { expectSameEffects } from './effects.ts'
+import { isPostgres } from '../support/servers.ts'
 import { DRIVERS, openTwins } from './twins.ts'
 import type { Db, Twins } from './twins.ts'
 import type { Calls } from './write-cases.ts'
@@ -290,7 +291,7 @@ for (const driver of DRIVERS) {
   })
   test.after.always(`${driver}: close`, () => twins.close())
 
-  const sessions = { ...SESSIONS, ...(driver === 'pglite' ? POSTGRES_SESSIONS : SQLITE_SESSIONS) }
+  const sessions = { ...SESSIONS, ...(isPostgres(driver) ? POSTGRES_SESSIONS : SQLITE_SESSIONS) }
   for (const [name, call] of Object.entries(sessions)) {
     test.serial(`${driver}: ${name}`, async (t) => {
       await expectSameEffects(t, twins, call)

@@ -6,7 +6,7 @@ import type { Cacheops, CacheopsEvents, CacheopsOptions } from '../../ts/index.t
 import { outcomeOf } from '../support/describe.ts'
 import type { Outcome } from '../support/describe.ts'
 import { isPostgres, postgresServer, sqliteServer } from '../support/servers.ts'
-import type { DriverName } from '../support/servers.ts'
+import type { DriverName, PostgresDriverName } from '../support/servers.ts'
 import {
   POSTGRES_CONTENTS,
   POSTGRES_EMPTY,
@@ -47,7 +47,11 @@ export interface Twins {
   readonly close: () => Promise<void>
 }
 
-export const DRIVERS: readonly DriverName[] = ['pglite', 'better-sqlite3', 'node:sqlite', 'node:sqlite with bigints']
+const asked = process.env['CACHEOPS_TEST_POSTGRES'] as PostgresDriverName | undefined
+
+/** All that need no server, or the one that was asked for. */
+export const DRIVERS: readonly DriverName[] =
+  asked === undefined ? ['pglite', 'better-sqlite3', 'node:sqlite', 'node:sqlite with bigints'] : [asked]
 
 let stores = 0
 

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import test from 'ava'
 
 import { expectSameEffects, pool, readAll } from './effects.ts'
+import { isPostgres } from '../support/servers.ts'
 import { DRIVERS, openTwins } from './twins.ts'
 import type { Db, Twins } from './twins.ts'
 import { POSTGRES_WRITES } from './write-cases-postgres.ts'
@@ -27,7 +28,7 @@ for (const driver of DRIVERS) {
   })
   test.after.always(`${driver}: close`, () => twins.close())
 
-  const writes = { ...WRITES, ...(driver === 'pglite' ? POSTGRES_WRITES : SQLITE_WRITES) }
+  const writes = { ...WRITES, ...(isPostgres(driver) ? POSTGRES_WRITES : SQLITE_WRITES) }
   for (const [name, write] of Object.entries(writes)) {
     for (const [where, within] of Object.entries(SURROUNDINGS)) {
       test.serial(`${driver}: ${name}, ${where}`, async (t) => {

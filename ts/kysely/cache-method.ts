@@ -1,8 +1,8 @@
-import * as kysely from 'kysely'
 import type { CompiledQuery, KyselyPlugin, QueryResult, RootOperationNode, UnknownRow } from 'kysely'
 
 import { parseCacheOptions } from '../config.ts'
 import type { CacheOptions, ParsedCacheOptions } from '../config.ts'
+import type { KyselyCopy } from './copies.ts'
 
 declare module 'kysely' {
   interface SelectQueryBuilder<DB, TB extends keyof DB, O> {
@@ -67,7 +67,7 @@ export function explicitOf(compiled: CompiledQuery, plugins: readonly KyselyPlug
 }
 
 /** Puts `.cache()` and `.nocache()` on Kysely's select builder, which is not exported. */
-export function installCacheMethods(): void {
+export function installCacheMethods(kysely: KyselyCopy): void {
   const builder = Object.getPrototypeOf(kysely.expressionBuilder().selectFrom('x' as never)) as object
   if ('cache' in builder) return
   define(builder, 'cache', function (this: PluginCarrier, options: CacheOptions = {}) {

@@ -6,6 +6,7 @@ import type { Database } from '../database.ts'
 import { dropForPeers, leaveConnection, useConnection } from '../peers.ts'
 import { beginReadOnConnection } from '../read.ts'
 import type { KeptRead, ReadRequest, RootRead } from '../read.ts'
+import { shared } from '../shared.ts'
 import type { ControlShape, Shape } from '../shapes.ts'
 import type { Announcement } from '../native.ts'
 import { everything } from '../transaction.ts'
@@ -19,7 +20,7 @@ import type { ExecutionOptions } from './seam.ts'
 /** Methods of a driver's connection that cannot touch a transaction. */
 const HARMLESS_METHODS = new Set<PropertyKey>(['collectSessionInfo', 'cancelQuery', 'killSession'])
 
-const watched = new WeakMap<object, WatchedConnection>()
+const watched = shared('watched connections', () => new WeakMap<object, WatchedConnection>())
 
 /** The watched connection behind what Kysely was given; undefined for a connection of its own. */
 export function watchedOf(connection: DatabaseConnection): WatchedConnection | undefined {
@@ -108,7 +109,13 @@ export class WatchedConnection implements ProxyHandler<object> {
           if (waits !== undefined) await waits
           let result: QueryResult<unknown>
           try {
-            const executed = real.executeQuery(write.compiled, options)
+            let executed: Promise<QueryResult<unknown>>
+            try {
+              executed = real.executeQuery(write.compiled, options)
+            } catch (error) {
+              // A driver that throws at once, as Kysely 0.28's for SQLite does: what follows must be sent all the same.
+              executed = Promise.reject(error)
+            }
             write.after()
             result = await executed
           } catch (error) {
@@ -134,12 +141,18 @@ export class WatchedConnection implements ProxyHandler<object> {
           return await writeAnything(this, 'a statement of an unknown kind', run)
       }
     } catch (error) {
-      if (database.known?.dialect === 'sqlite') {
-        // SQLite may have rolled the whole transaction back, and what follows then commits by itself.
-        if (state.inTransaction) state.uncertain = true
-      } else state.statementFailed()
+      this.#statementFailed(compiled, error)
       throw error
     }
+  }
+
+  #statementFailed({ sql }: CompiledQuery, error: unknown): void {
+    const { database, state } = this
+    database.suspect(sql, error)
+    if (database.known?.dialect === 'sqlite') {
+      // SQLite may have rolled the whole transaction back, and what follows then commits by itself.
+      if (state.inTransaction) state.uncertain = true
+    } else state.statementFailed()
   }
 
   /** What a statement is to be treated as; notes what a read does besides reading. */
@@ -223,8 +236,9 @@ export class WatchedConnection implements ProxyHandler<object> {
         if (!state.inTransaction) state.begin(control.snapshot ?? !database.known!.facts.freshStatements)
         break
       case 'rollback': {
-        const { schemaChanged } = state
-        dropForPeers(database, state.end(control.chain === true ? 'open' : 'none'), schemaChanged)
+        const { schemaChanged, leftOpen } = state
+        const undone = state.end(control.chain === true ? 'open' : 'none')
+        dropForPeers(database, undone, { schemaChanged, leftOpen })
         break
       }
       case 'savepoint':
@@ -233,7 +247,7 @@ export class WatchedConnection implements ProxyHandler<object> {
         state.savepoint(control.name ?? '')
         break
       case 'rollback_to':
-        dropForPeers(database, state.rollbackTo(control.name ?? ''), state.schemaChanged)
+        dropForPeers(database, state.rollbackTo(control.name ?? ''), state)
         break
       case 'release':
         state.releaseSavepoint(control.name ?? '')
@@ -307,17 +321,35 @@ export class WatchedConnection implements ProxyHandler<object> {
     chunkSize: number,
     options?: ExecutionOptions,
   ): AsyncIterableIterator<any> {
-    const { database, state, real } = this
+    const { database, state } = this
     const shape = database.known === undefined ? undefined : database.currentShape(compiled.sql)
-    const { read } = shape ?? {}
-    if (read?.locks === true) state.stopUsing('lock')
+    const kind = shape === undefined ? 'unknown' : this.#kindOf(shape, compiled)
+    if (shape === undefined && state.inTransaction) state.uncertain = true
+    const settle = this.#beginStream(kind, compiled)
     try {
-      yield* real.streamQuery(compiled, chunkSize, options)
+      yield* this.real.streamQuery(compiled, chunkSize, options)
+    } catch (error) {
+      this.#statementFailed(compiled, error)
+      throw error
     } finally {
-      const readsOnly = read === undefined ? shape?.kind === 'inert' : !read.writes && !read.session
-      if (!readsOnly) {
-        await writeAnything(this, 'a streamed statement', () => Promise.resolve({ rows: [] }))
-      }
+      // Also when the caller stops half-way: PostgreSQL has changed all rows before it gives the first.
+      await settle?.()
+    }
+  }
+
+  /** Announces what a stream may write; gives what makes it come true, once the stream is over in whatever way. */
+  #beginStream(kind: Shape['kind'] | 'unknown', compiled: CompiledQuery): (() => Promise<unknown>) | undefined {
+    if (kind === 'read' || kind === 'inert') return undefined
+    if (kind === 'write') {
+      const write = beginWrite(this, compiled, undefined, 'without images')
+      return () => write.done({ rows: [] })
+    }
+    const { promise: over, resolve: end } = Promise.withResolvers<QueryResult<unknown>>()
+    const written =
+      kind === 'ddl' ? changeSchema(this, () => over) : writeAnything(this, 'a streamed statement', () => over)
+    return () => {
+      end({ rows: [] })
+      return written
     }
   }
 

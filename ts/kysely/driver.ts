@@ -1,8 +1,19 @@
-import { CompiledQuery, MssqlAdapter, MysqlAdapter, PostgresAdapter, SqliteAdapter, SqliteDriver } from 'kysely'
+import { CompiledQuery } from 'kysely'
 import type { DatabaseConnection, DialectAdapter, QueryResult } from 'kysely'
 
 import { CacheopsError } from '../errors.ts'
+import { knownCopies } from './copies.ts'
+import type { KyselyCopy } from './copies.ts'
 import type { DialectName } from './introspect.ts'
+
+/** Adapters that Kysely exports, and what is behind them. */
+const ADAPTERS = {
+  SqliteAdapter: 'sqlite',
+  PostgresAdapter: 'postgres',
+  PGliteAdapter: 'postgres',
+  MysqlAdapter: 'MySQL',
+  MssqlAdapter: 'SQL Server',
+} as const
 
 /**
  * The dialect behind an adapter.
@@ -10,15 +21,24 @@ import type { DialectName } from './introspect.ts'
  * @throws CacheopsError CACHEOPS_UNSUPPORTED_DATABASE for any other than PostgreSQL's and SQLite's.
  */
 export function dialectOf(adapter: DialectAdapter): DialectName {
-  if (adapter instanceof SqliteAdapter) return 'sqlite'
-  if (adapter instanceof PostgresAdapter || adapter.constructor.name === 'PGliteAdapter') return 'postgres'
-  const name =
-    adapter instanceof MysqlAdapter
-      ? 'MySQL'
-      : adapter instanceof MssqlAdapter
-        ? 'SQL Server'
-        : adapter.constructor.name
-  throw unsupported(name)
+  const copies = [...knownCopies()] as Partial<KyselyCopy & Record<keyof typeof ADAPTERS, abstract new () => unknown>>[]
+  for (
+    let prototype: object | null = adapter;
+    prototype !== null;
+    prototype = Object.getPrototypeOf(prototype) as object
+  ) {
+    const { constructor } = prototype
+    for (const [name, dialect] of Object.entries(ADAPTERS) as [
+      keyof typeof ADAPTERS,
+      DialectName | 'MySQL' | 'SQL Server',
+    ][]) {
+      // NOTE: by its name in a copy that a dialect brings, by the class where a bundler has changed names.
+      if (constructor.name !== name && !copies.some((copy) => copy[name] === constructor)) continue
+      if (dialect === 'sqlite' || dialect === 'postgres') return dialect
+      throw unsupported(dialect)
+    }
+  }
+  throw unsupported(adapter.constructor.name)
 }
 
 /** Says what is supported. */
@@ -49,16 +69,18 @@ function executeUnlogged(connection: DatabaseConnection, query: CompiledQuery): 
   return behind ?? connection.executeQuery(query)
 }
 
-/** `executeQuery` of the connections of Kysely's own SQLite driver. */
-let sqliteExecute: DatabaseConnection['executeQuery'] | undefined
+/** `executeQuery` of the connections of Kysely's own SQLite driver, by copy of Kysely. */
+const sqliteExecute = new Map<KyselyCopy, DatabaseConnection['executeQuery']>()
 
 /** Learns to know Kysely's connections that execute at once, which it does not export. */
 export async function learnDrivers(): Promise<void> {
-  if (sqliteExecute !== undefined) return
-  const driver = new SqliteDriver({ database: { prepare: () => undefined as never, close() {} } })
-  await driver.init()
-  // oxlint-disable-next-line typescript/unbound-method -- it is only compared
-  sqliteExecute = (await driver.acquireConnection()).executeQuery
+  for (const copy of knownCopies()) {
+    if (sqliteExecute.has(copy)) continue
+    const driver = new copy.SqliteDriver({ database: { prepare: () => undefined as never, close() {} } })
+    await driver.init()
+    // oxlint-disable-next-line typescript/unbound-method -- it is only compared
+    sqliteExecute.set(copy, (await driver.acquireConnection()).executeQuery)
+  }
 }
 
 /**
@@ -66,5 +88,8 @@ export async function learnDrivers(): Promise<void> {
  * calls of one tick. One that logs, or that anybody has put something in front of, counts as one that takes its time.
  */
 export function executesAtOnce(connection: DatabaseConnection): boolean {
-  return sqliteExecute !== undefined && connection.executeQuery === sqliteExecute
+  // oxlint-disable-next-line typescript/unbound-method -- it is only compared
+  const { executeQuery } = connection
+  for (const known of sqliteExecute.values()) if (executeQuery === known) return true
+  return false
 }

@@ -9,8 +9,8 @@ export type RunSql = (sql: string, parameters?: readonly unknown[]) => Promise<r
 /** A dialect that cacheops can introspect. */
 export type DialectName = 'postgres' | 'sqlite'
 
-/** What is known of a database and of the connection that was asked. */
-export interface DatabaseFacts {
+/** What a connection tells of itself and of its database, for little: all but the facts. */
+export interface DatabaseHead {
   /** the same for every connection to the same database, never shared by two databases */
   readonly identity: string
   /** how this driver turns database values into JavaScript values, under these session settings; part of every key */
@@ -26,6 +26,28 @@ export interface DatabaseFacts {
   readonly server: string
   /** READ COMMITTED by default: each statement of a transaction sees a fresh snapshot (false on SQLite) */
   readonly freshStatements: boolean
+  /** PostgreSQL: `version()` */
+  readonly product: string
+  /** PostgreSQL: such as 180006; 0 elsewhere */
+  readonly version: number
+  /** another after any change of the schema, the same on every connection to the database */
+  readonly changes: string
+  /**
+   * what this role and this session have of their own that the facts depend on: where names are looked up, what may be read,
+   * temporary objects, functions of the application
+   */
+  readonly session: string
+  /** what the facts are made of, server and session included, wherever they were read; undefined if not asked for */
+  readonly content: string | undefined
+}
+
+/** A database that has been asked, and can be asked for its facts; they are as new as the rest or newer. */
+export interface AskedDatabase extends DatabaseHead {
+  facts(): Promise<Facts>
+}
+
+/** What is known of a database and of the connection that was asked. */
+export interface DatabaseFacts extends DatabaseHead {
   /** what the planner may rely on */
   readonly facts: Facts
 }

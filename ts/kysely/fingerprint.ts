@@ -7,10 +7,12 @@ const MAX_DEPTH = 6
  * stored data must not share an entry. Only what is the same in every process goes in, never the identity of a class.
  */
 export function fingerprintOf(sample: Record<string, unknown> | undefined, settings: unknown): string {
-  return createHash('sha256')
-    .update(JSON.stringify([describe(sample, 0), settings]))
-    .digest('base64url')
-    .slice(0, 22)
+  return hashOf(describe(sample, 0), settings)
+}
+
+/** What is equal for equal JSON values; 132 bits, in 22 characters. */
+export function hashOf(...values: unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(values)).digest('base64url').slice(0, 22)
 }
 
 function describe(value: unknown, depth: number): unknown {

@@ -1,7 +1,7 @@
 import type {
+  AskedDatabase,
   ColumnFacts,
   ColumnKind,
-  DatabaseFacts,
   Facts,
   ForeignKeyAction,
   ForeignKeyFacts,
@@ -11,40 +11,69 @@ import type {
   TableId,
   TriggerFacts,
 } from './facts.ts'
-import { fingerprintOf } from './fingerprint.ts'
-import { CATALOG, SAMPLE } from './postgres-catalog.ts'
+import { fingerprintOf, hashOf } from './fingerprint.ts'
+import { CATALOG } from './postgres-catalog.ts'
 import type { Body, Catalog, ColumnsRow, Oid, RelationRow, TriggerRow } from './postgres-catalog.ts'
+import { HEAD, headQuery } from './postgres-head.ts'
+import type { Head } from './postgres-head.ts'
 
 /**
- * Facts of the PostgreSQL database that `run` talks to.
+ * The PostgreSQL database that `run` talks to.
  *
- * @throws when the role may not ask which database this is (`pg_control_system()`), when strings have backslash escapes,
- * `= NULL` has another meaning, or when a temporary relation of this role hides another one.
+ * @throws when the role may not ask which database this is (`pg_control_system()`), when strings have backslash escapes, or
+ * `= NULL` has another meaning.
  */
-export async function introspectPostgres(run: RunSql): Promise<DatabaseFacts> {
-  const [row] = await run(CATALOG)
-  const text = row?.['facts']
+export async function askPostgres(run: RunSql, withContent: boolean): Promise<AskedDatabase> {
+  const [row] = await run(headQuery(withContent))
+  const { [HEAD]: text, ...rest } = row ?? {}
   if (typeof text !== 'string') throw new Error(`PostgreSQL did not answer with text but with a ${typeof text}`)
-  const catalog = JSON.parse(text) as Catalog
-  const [sample] = await run(SAMPLE)
-  const settings = catalog.settings
+  const head = JSON.parse(text) as Head
+  const { settings, product, version, session, changes, content } = head
   if (settings['standard_conforming_strings'] === 'off') {
     throw new Error('standard_conforming_strings is off: texts are not read as they are meant')
   }
   if (settings['transform_null_equals'] === 'on') throw new Error('transform_null_equals is on: `= NULL` means IS NULL')
-  const { system, started, oid, database } = catalog.identity
+  const { system, started, oid, database } = head.identity
+  const identity = `postgres:${system}:${started ?? ''}:${oid}:${database}`
   return {
-    identity: `postgres:${system}:${started ?? ''}:${oid}:${database}`,
-    fingerprint: fingerprintOf(sample, settings),
-    server: started === null ? `PostgreSQL ${catalog.version / 10_000}` : 'PGlite',
+    identity,
+    fingerprint: fingerprintOf(Object.assign(Object.create(Object.getPrototypeOf(row)), rest), settings),
+    product,
+    version,
+    server: started === null ? `PostgreSQL ${version / 10_000}` : 'PGlite',
     connection: null,
     attached: [],
     freshStatements: /^read (un)?committed$/.test(settings['default_transaction_isolation'] ?? ''),
-    facts: readFacts(catalog),
+    changes: hashOf(changes),
+    // NOTE: not the identity. Each start of a PGlite is a database of its own, and a copy of a server has the schema as well.
+    content: content === null ? undefined : hashOf(product, session, content),
+    session: hashOf(session),
+    facts: () => factsOfPostgres(run, head),
   }
 }
 
-function readFacts(catalog: Catalog): Facts {
+/**
+ * @throws when a temporary relation of this role hides another one.
+ */
+async function factsOfPostgres(run: RunSql, { version, compiles }: Head): Promise<Facts> {
+  const [row] = await (compiles ? withoutCompiler(run, () => run(CATALOG)) : run(CATALOG))
+  const text = row?.['$facts']
+  if (typeof text !== 'string') throw new Error(`PostgreSQL did not answer with text but with a ${typeof text}`)
+  return readFacts(JSON.parse(text) as Catalog, version)
+}
+
+/** Compiling the plan takes ten times as long as interpreting it. */
+async function withoutCompiler<T>(run: RunSql, ask: () => Promise<T>): Promise<T> {
+  await run('begin isolation level read committed read only')
+  try {
+    await run('set local jit = off')
+    return await ask()
+  } finally {
+    await run('rollback')
+  }
+}
+
+function readFacts(catalog: Catalog, version: number): Facts {
   const relations = new Map(catalog.relations.map((relation) => [relation.oid, relation]))
   const searchPath = catalog.searchPath.filter((schema) => !schema.startsWith('pg_temp_'))
   refuseHidden(catalog.relations, searchPath)
@@ -127,7 +156,7 @@ function readFacts(catalog: Catalog): Facts {
     tables,
     functions: catalog.functions.map((row) => functionFacts(row, searchPath, relationWords)),
     attached: false,
-    returningOld: catalog.version >= 180_000,
+    returningOld: version >= 180_000,
     operators: catalog.operators,
     ...(catalog.implicit.length === 0 ? {} : { implicit: catalog.implicit }),
     ...(catalog.domains.length === 0 ? {} : { domains: catalog.domains.map(([name, calls]) => ({ name, calls })) }),

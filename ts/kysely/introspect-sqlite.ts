@@ -1,7 +1,7 @@
 import type {
+  AskedDatabase,
   ColumnFacts,
   ColumnKind,
-  DatabaseFacts,
   Facts,
   ForeignKeyAction,
   ForeignKeyFacts,
@@ -10,7 +10,7 @@ import type {
   TableFacts,
   TriggerFacts,
 } from './facts.ts'
-import { fingerprintOf } from './fingerprint.ts'
+import { fingerprintOf, hashOf } from './fingerprint.ts'
 import { sqliteIdentity } from './sqlite-identity.ts'
 import { foldName, mentionsCollate, readCreateTable, readCreateTrigger } from './sqlite-text.ts'
 import type { CreateTable } from './sqlite-text.ts'
@@ -74,16 +74,42 @@ interface FunctionRow {
   readonly flags: number
 }
 
-/** The answer of {@link SCHEMA}. */
-interface Answer {
+/** The answer of {@link headQuery}. */
+interface Head {
   readonly version: string
+  /** it grows with each change of the schema */
+  readonly changes: number
   readonly databases: readonly { readonly name: string; readonly file: string | null }[]
+  readonly functions: readonly FunctionRow[]
+  readonly temporary: readonly ObjectRow[]
+  /** what the schema of `main` is made of; null if it was not asked for */
+  readonly content: readonly unknown[] | null
+}
+
+/** The answer of {@link SCHEMA}. */
+interface Answer extends Pick<Head, 'version' | 'databases' | 'functions'> {
   readonly objects: readonly ObjectRow[]
   readonly columns: readonly ColumnRow[]
   readonly uniques: readonly UniqueRow[]
   readonly indexed: readonly IndexedRow[]
   readonly foreignKeys: readonly ForeignKeyRow[]
-  readonly functions: readonly FunctionRow[]
+}
+
+const DATABASES = `(SELECT json_group_array(json_object('name', name, 'file', file)) FROM pragma_database_list)`
+const FUNCTIONS = `(SELECT json_group_array(json_object(
+      'name', name, 'deterministic', flags & 0x800, 'arguments', narg, 'flags', flags))
+    FROM pragma_function_list WHERE NOT builtin)`
+const OBJECT = `'type', type, 'name', name, 'table', tbl_name, 'sql', sql`
+
+function headQuery(withContent: boolean): string {
+  return `SELECT json_object(
+  'version', sqlite_version(),
+  'changes', (SELECT schema_version FROM pragma_schema_version),
+  'databases', json(${DATABASES}),
+  'functions', json(${FUNCTIONS}),
+  'temporary', json((SELECT json_group_array(json_object('schema', 'temp', ${OBJECT})) FROM temp.sqlite_master)),
+  'content', ${withContent ? `json((SELECT json_group_array(json_array(type, name, tbl_name, sql)) FROM main.sqlite_master))` : 'NULL'}
+) AS facts`
 }
 
 // NOTE: a virtual table is left alone, for asking about it fails when its module is not loaded. json() because SQLite does
@@ -97,7 +123,7 @@ WITH o AS MATERIALIZED (
     SELECT t.s, t.name AS t, x.name, x.origin FROM t, pragma_index_list(t.name, t.s) x WHERE x."unique" AND NOT x.partial)
 SELECT json_object(
   'version', sqlite_version(),
-  'databases', json((SELECT json_group_array(json_object('name', name, 'file', file)) FROM pragma_database_list)),
+  'databases', json(${DATABASES}),
   'objects', json((SELECT json_group_array(
       json_object('schema', s, 'type', type, 'name', name, 'table', tbl_name, 'sql', sql)) FROM o)),
   'columns', json((SELECT json_group_array(
@@ -112,9 +138,7 @@ SELECT json_object(
       json_object('schema', t.s, 'table', t.name, 'id', x.id, 'parent', x."table", 'from', x."from", 'to', x."to",
         'onUpdate', x.on_update, 'onDelete', x.on_delete))
     FROM t, pragma_foreign_key_list(t.name, t.s) x)),
-  'functions', json((SELECT json_group_array(json_object(
-      'name', name, 'deterministic', flags & 0x800, 'arguments', narg, 'flags', flags))
-    FROM pragma_function_list WHERE NOT builtin))
+  'functions', json(${FUNCTIONS})
 ) AS facts`
 
 const SHADOWS = `SELECT json_group_array(name) AS facts FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'`
@@ -125,28 +149,32 @@ FROM json_each(?) v, pragma_table_xinfo(v.value, 'main') x`
 // LIKE stands for a setting that cannot be asked for and changes what a text means.
 const SAMPLE = `SELECT 1 AS i, 1.5 AS f, 'a' AS t, x'00ff' AS b, NULL AS n, 'a' LIKE 'A' AS l`
 
-/** Facts of the SQLite database that `run` talks to. */
-export async function introspectSqlite(run: RunSql): Promise<DatabaseFacts> {
-  const answer = (await json(run, SCHEMA)) as Answer
-  const facts = await readFacts(answer, run)
-  const identity = await sqliteIdentity(answer.databases.find(({ name }) => name === 'main')?.file ?? '', run)
+/** The SQLite database that `run` talks to. */
+export async function askSqlite(run: RunSql, withContent: boolean): Promise<AskedDatabase> {
+  const head = (await json(run, headQuery(withContent))) as Head
+  const identity = await sqliteIdentity(head.databases.find(({ name }) => name === 'main')?.file ?? '', run)
   const [sample] = await run(SAMPLE)
   // NOTE: two functions of one name and signature that do different things cannot be told apart.
-  const functions = answer.functions.map((row) => `${row.name}/${row.arguments}/${row.flags}`).toSorted()
-  const attached = attachedOf(answer)
-  const temporary = answer.objects.filter(({ schema }) => schema === 'temp')
+  const functions = head.functions.map((row) => `${row.name}/${row.arguments}/${row.flags}`).toSorted()
+  const attached = attachedOf(head)
+  const connection = JSON.stringify([functions, attached, head.temporary])
   return {
     identity,
     fingerprint: fingerprintOf(sample, functions),
-    connection: JSON.stringify([functions, attached, temporary]),
+    connection,
     attached: await identitiesOf(attached, run),
     server: 'SQLite',
+    product: '',
+    version: 0,
     freshStatements: false,
-    facts,
+    changes: hashOf(head.version, head.changes),
+    session: hashOf(connection),
+    content: head.content === null ? undefined : hashOf(head.version, connection, head.content),
+    facts: async () => readFacts((await json(run, SCHEMA)) as Answer, run),
   }
 }
 
-function attachedOf({ databases }: Answer): Answer['databases'] {
+function attachedOf({ databases }: Pick<Answer, 'databases'>): Answer['databases'] {
   return databases.filter(({ name }) => name !== 'main' && name !== 'temp')
 }
 

@@ -4,6 +4,7 @@ import type {
   DatabaseConnection,
   Kysely,
   KyselyPlugin,
+  PluginTransformResultArgs,
   QueryExecutor,
   QueryResult,
   RawBuilder,
@@ -13,8 +14,8 @@ import type {
 
 import { parseOptions } from '../config.ts'
 import type { CacheOptions, CacheopsOptions, ParsedCacheOptions } from '../config.ts'
-import { Databases } from '../database.ts'
 import type { Database, Instance } from '../database.ts'
+import { Databases } from '../databases.ts'
 import { CacheopsError } from '../errors.ts'
 import { Events } from '../events.ts'
 import type { CacheopsEvents } from '../events.ts'
@@ -23,12 +24,18 @@ import type { Explanation } from '../explain.ts'
 import { invalidateAll, invalidateRow, invalidateTable } from '../invalidate.ts'
 import type { InvalidationTarget } from '../invalidate.ts'
 import { native } from '../native.ts'
+import { warnOfOtherProcesses } from '../other-processes.ts'
 import { readAtRoot } from '../read.ts'
 import type { ReadRequest, RootRead } from '../read.ts'
+import { exportSchema } from '../schema-export.ts'
+import type { SchemaFacts } from '../schema-file.ts'
 import { openEmbeddedStore } from '../store/embedded.ts'
+import { everything } from '../transaction.ts'
 import { CacheOptionsPlugin, explicitOf, installCacheMethods } from './cache-method.ts'
 import { watchedOf, WatchedConnection } from './connection.ts'
-import { installSeam, interceptExecution, locate, refuseForeignCopy, seamPlugin } from './seam.ts'
+import { findCopies } from './copies.ts'
+import { foreignResult, refuseForeignQuery } from './foreign.ts'
+import { extendKysely, interceptExecution, locate, seamPlugin } from './seam.ts'
 import type { ConnectionRequest, Execution, SeamHandler } from './seam.ts'
 
 /** Where an invalidation belongs: `db` may be a transaction, whose commit it then waits for. */
@@ -73,6 +80,31 @@ export interface Cacheops<DB = any> extends KyselyPlugin, AsyncDisposable {
    * ```
    */
   invalidateAll(options?: InvalidateOptions): Promise<void>
+  /**
+   * Has the schema facts read again, and drops everything that was cached under older ones. For whoever has changed the
+   * schema past Kysely: a migration job, `psql`. Resolves when it is done; while a transaction or a pinned connection is open
+   * everything is dropped at once, and the next statement has the facts read. With a transaction as `db`: once it commits.
+   *
+   * @throws CacheopsError CACHEOPS_INTROSPECTION_FAILED; everything is dropped all the same.
+   * @example
+   * ```ts
+   * await migrateWithAnotherTool()
+   * await cacheops.refreshSchema()
+   * ```
+   */
+  refreshSchema(options?: InvalidateOptions): Promise<void>
+  /**
+   * What is known of a database's schema, as JSON for the option `schema`: a cold start then need not read the catalogs.
+   *
+   * @param options `db`: the instance, not a transaction of it; needed where the plugin object has seen several databases, or
+   * none yet.
+   * @throws CacheopsError CACHEOPS_DATABASE_REQUIRED, CACHEOPS_INTROSPECTION_FAILED
+   * @example
+   * ```ts
+   * await writeFile('schema.json', JSON.stringify(await cacheops.exportSchema({ db })))
+   * ```
+   */
+  exportSchema(options?: InvalidateOptions): Promise<SchemaFacts>
   /**
    * Executes a raw query through the cache.
    *
@@ -127,10 +159,12 @@ export type RowOf<DB, T extends keyof DB> = DB[T] extends object
  */
 export function cacheopsPlugin<DB = any>(options: CacheopsOptions<DB> = {}): Cacheops<DB> {
   const config = parseOptions(options as CacheopsOptions, process.env)
-  installCacheMethods()
-  if (config.installed) installSeam()
+  for (const copy of findCopies(config.kysely)) {
+    installCacheMethods(copy)
+    if (config.installed) extendKysely(copy)
+  }
   const events = new Events()
-  if (process.env['NODE_ENV'] === 'production' && !config.storeChosen && config.installed) warnOfOtherProcesses()
+  if (config.installed && !config.storeChosen) warnOfOtherProcesses()
   const instance: Instance = {
     config,
     events,
@@ -138,18 +172,6 @@ export function cacheopsPlugin<DB = any>(options: CacheopsOptions<DB> = {}): Cac
     storeHandle: native.openStore(config.storeName),
   }
   return new CacheopsPlugin(instance)
-}
-
-let warnedOfOtherProcesses = false
-
-function warnOfOtherProcesses(): void {
-  if (warnedOfOtherProcesses) return
-  warnedOfOtherProcesses = true
-  process.emitWarning(
-    "cacheops keeps results in the memory of this process: a second process that reads the same database would not hear of this one's " +
-      "writes. If there is none, say so with the option `store: 'embedded'`.",
-    { type: 'CacheopsWarning', code: 'CACHEOPS_SINGLE_PROCESS' },
-  )
 }
 
 /** Answers the one statement that it was made for. */
@@ -189,12 +211,17 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
   // ---- Kysely's plugin interface
 
   transformQuery({ node }: { readonly node: RootOperationNode }): RootOperationNode {
-    if (this.#instance.config.installed) refuseForeignCopy()
+    if (this.#instance.config.installed) refuseForeignQuery()
     return node
   }
 
-  transformResult({ result }: { readonly result: QueryResult<UnknownRow> }): Promise<QueryResult<UnknownRow>> {
-    return Promise.resolve(result)
+  transformResult({ queryId, result }: PluginTransformResultArgs): Promise<QueryResult<UnknownRow>> {
+    const foreign = this.#instance.config.installed ? foreignResult(queryId) : undefined
+    if (foreign === undefined) return Promise.resolve(result)
+    for (const database of this.#databases.all())
+      database.invalidate([everything('a query of a Kysely that is not watched')])
+    invalidateAll(this.#instance, [], true)
+    return Promise.reject(foreign)
   }
 
   // ---- the seam
@@ -209,6 +236,7 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
   acquire<T>(request: ConnectionRequest, consumer: (connection: DatabaseConnection) => Promise<T>): Promise<T> {
     const { execution, plugins, provide, options } = request
     const database = this.#databases.of(request.root, request.executor)
+    database.look(provide)
     const acquire = (rootRead?: RootRead): Promise<T> =>
       provide((real) => {
         const connection = new WatchedConnection(
@@ -277,6 +305,29 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
 
   async invalidateAll(options: InvalidateOptions = {}): Promise<void> {
     invalidateAll(this.#instance, await this.#targets(options), options.db === undefined)
+  }
+
+  async refreshSchema(options: InvalidateOptions = {}): Promise<void> {
+    const changes = [everything('refreshSchema')]
+    for (const { database, state } of await this.#targets(options)) {
+      if (state?.inTransaction !== true) {
+        await database.refresh()
+        continue
+      }
+      state.schemaChanged = true
+      state.hold(changes)
+    }
+  }
+
+  async exportSchema(options: InvalidateOptions = {}): Promise<SchemaFacts> {
+    const [target, ...others] = await this.#targets(options)
+    if (target === undefined || target.state !== undefined || others.length > 0) {
+      throw new CacheopsError(
+        'CACHEOPS_DATABASE_REQUIRED',
+        'exportSchema() needs to know whose schema is meant: pass { db }, a Kysely instance with this plugin that is no transaction.',
+      )
+    }
+    return exportSchema(target.database)
   }
 
   async #targets({ db }: InvalidateOptions): Promise<readonly InvalidationTarget[]> {

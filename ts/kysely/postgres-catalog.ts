@@ -51,13 +51,6 @@ export interface Body {
 
 /** The answer of {@link CATALOG}. */
 export interface Catalog {
-  readonly identity: {
-    readonly system: string
-    /** PGlite only */
-    readonly started: string | null
-    readonly oid: Oid
-    readonly database: string
-  }
   readonly operators: boolean
   /** functions behind the user's operators and casts */
   readonly implicit: readonly string[]
@@ -67,10 +60,7 @@ export interface Catalog {
   readonly calls: readonly (readonly [relation: Oid, called: string])[]
   /** functions that the checks of domains call */
   readonly domains: readonly (readonly [name: string, called: string])[]
-  /** such as 180006 */
-  readonly version: number
   readonly searchPath: readonly string[]
-  readonly settings: Readonly<Record<string, string | null>>
   readonly relations: readonly RelationRow[]
   readonly columns: readonly ColumnsRow[]
   readonly keys: readonly { readonly table: Oid; readonly columns: readonly number[] }[]
@@ -99,30 +89,6 @@ export interface Catalog {
     readonly attribute: boolean
   }[]
 }
-
-/**
- * Settings that change what a text means or how a value is written. Those of the session count, so that two pools with
- * different settings do not share entries.
- */
-const SETTINGS = [
-  'bytea_output',
-  'client_encoding',
-  'DateStyle',
-  'default_text_search_config',
-  'default_transaction_isolation',
-  'extra_float_digits',
-  'IntervalStyle',
-  'lc_monetary',
-  'lc_numeric',
-  'lc_time',
-  'row_security',
-  'standard_conforming_strings',
-  'TimeZone',
-  'timezone_abbreviations',
-  'transform_null_equals',
-  'xmlbinary',
-  'xmloption',
-]
 
 const list = (rows: string): string => `(SELECT coalesce(json_agg(j), '[]') FROM (${rows}) q)`
 
@@ -245,11 +211,6 @@ WITH space AS MATERIALIZED (
   SELECT a.attrelid, d.fun FROM checked d JOIN pg_catalog.pg_attribute a ON a.atttypid = d.type AND a.attnum > 0
 )
 SELECT json_build_object(
-  'identity', (
-    SELECT json_build_object('system', s.system_identifier::text, 'oid', d.oid::text, 'database', d.datname,
-      'started', CASE WHEN version() LIKE '%PGlite%' THEN extract(epoch FROM pg_postmaster_start_time())::text END)
-    FROM pg_control_system() s, pg_catalog.pg_database d WHERE d.datname = current_database()),
-  'version', current_setting('server_version_num')::int,
   'operators', EXISTS (
     SELECT FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.provolatile <> 'i'
       AND (p.oid IN (SELECT castfunc FROM pg_catalog.pg_cast) OR p.oid IN (SELECT oprcode FROM pg_catalog.pg_operator))),
@@ -274,9 +235,6 @@ SELECT json_build_object(
     SELECT DISTINCT ON (t.typname, f.proname) json_build_array(t.typname, f.proname) AS j
     FROM checked d JOIN pg_catalog.pg_type t ON t.oid = d.type JOIN fun f ON f.oid = d.fun`)},
   'searchPath', to_json(current_schemas(false)),
-  'settings', (
-    SELECT json_object_agg(name, current_setting(name, true))
-    FROM unnest(ARRAY['${SETTINGS.join("', '")}', 'search_path', 'role', 'session_authorization']) name),
   'relations', ${list(`
     SELECT json_build_object('oid', oid::text, 'schema', nspname, 'name', relname, 'type', relkind,
       'temporary', temporary, 'rowSecurity', relrowsecurity) AS j
@@ -348,52 +306,4 @@ SELECT json_build_object(
     ) x ON true
     WHERE f.nspname <> 'pg_catalog' AND f.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
     GROUP BY f.proname ORDER BY f.proname`)}
-)::text AS facts`
-
-/** One value of each type that a driver or a user's parser may treat in its own way. */
-export const SAMPLE: string = `SELECT ${[
-  '1::int2',
-  '1::int4',
-  '1::int8',
-  '1.50::numeric',
-  '1.5::float4',
-  '1.5::float8',
-  'true',
-  "'a'::text",
-  "'a'::varchar(2)",
-  "'a'::char(2)",
-  "'a'::name",
-  `'a'::"char"`,
-  '1::oid',
-  "'2001-02-03'::date",
-  "'2001-02-03 04:05:06.789012'::timestamp",
-  "'2001-02-03 04:05:06.789012+00'::timestamptz",
-  "'04:05:06'::time",
-  "'04:05:06+01'::timetz",
-  "'1 day 02:03:04'::interval",
-  `'{"a":1}'::json`,
-  `'{"a":[1,null]}'::jsonb`,
-  "'\\x00ff'::bytea",
-  "'00000000-0000-4000-8000-000000000001'::uuid",
-  "'1.5'::money",
-  "'(1,2)'::point",
-  "'127.0.0.1'::inet",
-  "'101'::varbit",
-  "'[1,3)'::int4range",
-  "'a'::tsvector",
-  "row(1, 'a')",
-  "'{1,NULL}'::int4[]",
-  "'{1}'::int8[]",
-  "'{1.5}'::numeric[]",
-  "'{1.5}'::float8[]",
-  "'{t}'::bool[]",
-  "'{a,NULL}'::text[]",
-  "'{2001-02-03}'::date[]",
-  "'{2001-02-03 04:05:06}'::timestamp[]",
-  "'{2001-02-03 04:05:06+00}'::timestamptz[]",
-  "'{00000000-0000-4000-8000-000000000001}'::uuid[]",
-  `'{"{}"}'::jsonb[]`,
-  'NULL',
-]
-  .map((value, at) => `${value} AS v${at}`)
-  .join(', ')}`
+)::text AS "$facts"`

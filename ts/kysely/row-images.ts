@@ -29,11 +29,12 @@ export interface WriteConnection {
   readonly state: TransactionState
 }
 
-const OLD = '__cacheops_o'
-const NEW = '__cacheops_n'
-const DIFFERS = '__cacheops_d'
-const COUNT = '__cacheops_count'
-const RESERVED = '__cacheops_'
+// NOTE: without `_`, and not beginning with a letter: drivers turn those into other names (`transform: postgres.camel`).
+const OLD = '$cacheops$o'
+const NEW = '$cacheops$n'
+const DIFFERS = '$cacheops$d'
+const COUNT = '$cacheops$count'
+const RESERVED = '$cacheops$'
 
 /** Plans by shape, good until a scheme is registered or the facts change. */
 const plans = new WeakMap<Shape, { readonly version: number; readonly plan: ImagePlan | undefined }>()
@@ -159,16 +160,27 @@ function inserted(plan: ImagePlan, result: QueryResult<unknown>, counts: Row): O
 
 function returned(plan: ImagePlan, result: QueryResult<unknown>): Outcome {
   const rows = result.rows as Row[]
-  const images = rows.map((row) => imageOf(row, plan))
-  if (plan.counted) {
-    const affected = rows[0] === undefined ? 0 : Number(rows[0][COUNT])
-    return {
-      result: { ...result, numAffectedRows: BigInt(affected), rows: [] },
-      images: { affected, rows: affected > plan.limit ? [] : images },
-    }
+  const affected = plan.counted ? Number(rows[0]?.[COUNT] ?? 0) : rows.length
+  const images = imagesOf(rows, plan)
+  return {
+    result: plan.counted
+      ? { ...result, numAffectedRows: BigInt(affected), rows: [] }
+      : { ...result, rows: plan.callerReturns ? rows.map(strip) : [] },
+    images: images === undefined ? undefined : { affected, rows: affected > plan.limit ? [] : images },
   }
-  const stripped = plan.callerReturns ? rows.map(strip) : []
-  return { result: { ...result, rows: stripped }, images: { affected: rows.length, rows: images } }
+}
+
+/** undefined: the old values of a row could not be had */
+function imagesOf(rows: readonly Row[], plan: ImagePlan): Images['rows'] | undefined {
+  if (!plan.oldAsJson || plan.columns.length === 0) return rows.map((row) => imageOf(row, plan))
+  const images: Images['rows'][number][] = []
+  for (const row of rows) {
+    const old = JSON.parse((row[OLD] as string | null) ?? 'null') as (string | null | false)[] | null
+    const o = old?.slice(0, plan.columns.length)
+    if (o === undefined || o.includes(false)) return undefined
+    images.push({ ...imageOf(row, plan), o: o as (string | null)[] })
+  }
+  return images
 }
 
 export function affectedBy(result: QueryResult<unknown>): number | null {
@@ -211,10 +223,14 @@ function tellOfCallersText(error: unknown, plan: ImagePlan, compiled: CompiledQu
   if (query === plan.sql) Object.assign(error, { query: compiled.sql })
   const verb = /^\s*(?:update|delete|insert)/i.exec(compiled.sql)?.[0].trim().toUpperCase()
   if (code === '25006' && plan.counted && verb !== undefined) {
-    error.message = error.message.replace('SELECT', verb)
+    error.message = error.message.replace(/SELECT(?: FOR NO KEY UPDATE)?/, verb)
   }
-  if (plan.shift === 0 || (typeof position !== 'string' && typeof position !== 'number')) return
-  const own = Number(position) - plan.shift
+  if (typeof position !== 'string' && typeof position !== 'number') return
+  // Positions count from 1.
+  const at = Number(position) - 1
+  const piece = plan.pieces.find((candidate) => at >= candidate.at && at <= candidate.at + candidate.length)
+  if (piece === undefined) return
+  const own = at - piece.at + piece.from + 1
   Object.assign(error, { position: typeof position === 'string' ? String(own) : own })
   // Of the server's message, which has the position in it.
   if (typeof length === 'number')

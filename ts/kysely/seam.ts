@@ -1,20 +1,25 @@
 /* oxlint-disable typescript/unbound-method -- the methods that are replaced are called with the executor they belong to */
 
-import * as kysely from 'kysely'
 import type {
   AbortableOperationOptions,
   CompiledQuery,
   ConnectionProvider,
   DatabaseConnection,
+  Kysely,
   KyselyPlugin,
   QueryExecutor,
+  QueryId,
   QueryResult,
 } from 'kysely'
 
 import { CacheopsError } from '../errors.ts'
+import { shared } from '../shared.ts'
+import type { KyselyCopy } from './copies.ts'
+import { newQueryMarks } from './query-marks.ts'
+import type { QueryMarks } from './query-marks.ts'
 
 /**
- * The seam into Kysely. A plugin alone can neither answer a query without the database nor see a commit, so the first
+ * The seam into Kysely. A plugin alone can neither answer a query without the database nor see a commit, so
  * `cacheopsPlugin()` extends three classes that Kysely exports, once per copy of Kysely:
  *
  * - `DefaultQueryExecutor.executeQuery` tells the seam which statement is about to be executed;
@@ -25,7 +30,8 @@ import { CacheopsError } from '../errors.ts'
  *   executors that are made from it;
  * - `Kysely.destroy` ends what can be answered without a connection;
  * - `DefaultQueryExecutor.transformQuery` marks that this copy is extended, so that an instance of another copy is
- *   noticed before it executes anything.
+ *   noticed before it executes anything; `executeQuery` and `stream` mark the query itself, so that one which no plugin was
+ *   asked about (a compiled query) is noticed by its result.
  *
  * Instances without the plugin are not touched. What is private in Kysely is never read.
  */
@@ -96,7 +102,7 @@ type AnyProvider = {
   provideConnection<T>(consumer: (connection: DatabaseConnection) => Promise<T>, options?: ExecutionOptions): Promise<T>
 }
 
-/** What the extended methods share. It lives on Kysely's class, so that several copies of cacheops share it as well. */
+/** What the extended methods share, whichever copy of Kysely they are in. */
 interface Seam {
   /**
    * Handed from the executor to the connection provider that it calls synchronously, and only that far: an asynchronous
@@ -109,19 +115,32 @@ interface Seam {
   readonly stripped: WeakMap<object, Owner>
   interceptor: ((executor: QueryExecutor, execution: Execution) => void) | undefined
   inExtendedCopy: boolean
+  /** Queries that an extended executor was given. */
+  readonly executed: QueryMarks
 }
 
 /** Methods that make one executor of another. */
 const DERIVING = ['withoutPlugins', 'withPlugin', 'withPlugins', 'withPluginAtFront', 'withConnectionProvider'] as const
 
-const seamMark = Symbol.for('cacheops.seam')
-
-let seam: Seam = {
+const seam = shared('seam', (): Seam => ({
   pending: undefined,
   owners: new WeakMap(),
   stripped: new WeakMap(),
   interceptor: undefined,
   inExtendedCopy: false,
+  executed: newQueryMarks(),
+}))
+
+const seamMark = Symbol.for('cacheops.seam')
+
+/** @param second of an early 0.28, which does not put the query's identity into the compiled query */
+function markQuery(compiled: CompiledQuery, second: unknown): void {
+  const id = isQueryId(second) ? second : compiled.queryId
+  if (isQueryId(id)) seam.executed.mark(id)
+}
+
+function isQueryId(value: unknown): value is QueryId {
+  return typeof value === 'object' && value !== null && 'queryId' in value
 }
 
 function ownerOf(executor: QueryExecutor): Owner | undefined {
@@ -141,31 +160,16 @@ function during<T>(acquisition: Acquisition, call: () => T): T {
   }
 }
 
-/**
- * Extends this copy of Kysely, once.
- *
- * @throws CacheopsError CACHEOPS_UNSUPPORTED_KYSELY if it lacks a method that is extended.
- */
-export function installSeam(): void {
-  const executorPrototype = kysely.DefaultQueryExecutor?.prototype as QueryExecutor & { [seamMark]?: Seam }
-  const providerPrototype = kysely.DefaultConnectionProvider?.prototype as AnyProvider
-  const { executeQuery, provideConnection, transformQuery, withoutPlugins } = executorPrototype ?? {}
-  const provideRoot = providerPrototype?.provideConnection
-  const kyselyPrototype = kysely.Kysely?.prototype as kysely.Kysely<any> | undefined
-  const destroy = kyselyPrototype?.destroy
-  for (const method of [executeQuery, provideConnection, transformQuery, withoutPlugins, provideRoot, destroy]) {
-    if (typeof method === 'function') continue
-    throw new CacheopsError(
-      'CACHEOPS_UNSUPPORTED_KYSELY',
-      'This version of kysely does not have the executor methods that cacheops extends. Use kysely 0.28, 0.29 or 0.30.',
-    )
-  }
-  const installed = executorPrototype[seamMark]
-  if (installed !== undefined) {
-    seam = installed
-    return
-  }
-  Object.defineProperty(executorPrototype, seamMark, { value: seam })
+/** Extends a copy of Kysely, once. */
+export function extendKysely(kysely: KyselyCopy): void {
+  const executorPrototype = kysely.DefaultQueryExecutor.prototype as QueryExecutor & { [seamMark]?: true }
+  if (executorPrototype[seamMark] === true) return
+  Object.defineProperty(executorPrototype, seamMark, { value: true })
+  const { executeQuery, provideConnection, stream, transformQuery } = executorPrototype
+  const providerPrototype = kysely.DefaultConnectionProvider.prototype as AnyProvider
+  const provideRoot = providerPrototype.provideConnection
+  const kyselyPrototype: Kysely<any> = kysely.Kysely.prototype
+  const { destroy } = kyselyPrototype
 
   replace(
     executorPrototype,
@@ -178,11 +182,21 @@ export function installSeam(): void {
         seam.interceptor(this, execution)
         return Promise.resolve<QueryResult<unknown>>({ rows: [] })
       }
+      markQuery(compiled, options)
       owner.handler.announce(execution)
       // Kysely asks for a connection before anything else, so this reaches the root provider and nobody else. What is asked
       // for later (a connection to cancel an aborted query on) is no longer in the name of this statement.
       const acquisition = { ...owner, plugins: this.plugins, execution }
       return during(acquisition, () => executeQuery.call(this, compiled, options))
+    },
+  )
+
+  replace(
+    executorPrototype,
+    'stream',
+    function (this: QueryExecutor, compiled: CompiledQuery, chunkSize: number, options?: ExecutionOptions) {
+      markQuery(compiled, options)
+      return stream.call(this, compiled, chunkSize, options as never)
     },
   )
 
@@ -220,13 +234,13 @@ export function installSeam(): void {
     },
   )
 
-  replace(kyselyPrototype!, 'destroy', function (this: kysely.Kysely<any>, ...args: Parameters<typeof destroy & {}>) {
+  replace(kyselyPrototype, 'destroy', function (this: Kysely<any>, ...args: Parameters<typeof destroy>) {
     const executor = this.getExecutor()
     const owner = ownerOf(executor)
     if (owner !== undefined) {
       locateRoot(executor, owner, (root) => owner.handler.destroyed(root, owner.executor)).catch(() => undefined)
     }
-    return destroy!.apply(this, args)
+    return destroy.apply(this, args)
   })
 
   for (const method of DERIVING) {
@@ -251,18 +265,14 @@ export function installSeam(): void {
   })
 }
 
-/**
- * Refuses a query of a Kysely copy that is not extended, before it is executed.
- *
- * @throws CacheopsError CACHEOPS_FOREIGN_KYSELY
- */
-export function refuseForeignCopy(): void {
-  if (seam.inExtendedCopy) return
-  throw new CacheopsError(
-    'CACHEOPS_FOREIGN_KYSELY',
-    'This Kysely instance comes from another copy of the kysely package than the one that cacheops extends, so its queries ' +
-      'could not be cached and its writes not be seen. Make sure that one copy is installed (`npm ls kysely`).',
-  )
+/** Whether the executor that asks a plugin right now is of a copy that is extended. */
+export function isInExtendedCopy(): boolean {
+  return seam.inExtendedCopy
+}
+
+/** Whether an extended executor was given a query. One that has no identity is taken for one. */
+export function wasSeen(id: QueryId): boolean {
+  return !isQueryId(id) || seam.executed.has(id)
 }
 
 /** Where an executor's connections come from: the root provider, or the connection of its transaction. */

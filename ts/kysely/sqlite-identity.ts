@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { realpath, stat } from 'node:fs/promises'
 
+import { shared } from '../shared.ts'
 import type { RunSql } from './facts.ts'
 
 /**
@@ -26,14 +27,11 @@ async function knowsBirth(): Promise<boolean> {
   return birthtimeNs !== ctimeNs
 }
 
-const MARKS = Symbol.for('cacheops.marks')
 const MARK_FLOOR = 2n ** 40n
 const MARK_RANGE = 2n ** 52n - MARK_FLOOR
 
-/** Marks of this thread, and of every copy of cacheops in it: an application may have set a limit of that size itself. */
-const marks: Set<bigint> = ((globalThis as { [MARKS]?: Set<bigint> })[MARKS] ??= new Set())
-
-let marking: Promise<unknown> = Promise.resolve()
+/** Marks of this thread, since an application may have set a limit of that size itself; and who marks now. */
+const marks = shared('marks', () => ({ known: new Set<bigint>(), marking: Promise.resolve() as Promise<unknown> }))
 
 /**
  * A database in memory has no name, but the limit of its journal is a number that every connection object reads and that
@@ -42,16 +40,16 @@ let marking: Promise<unknown> = Promise.resolve()
 function memoryIdentity(run: RunSql): Promise<string> {
   const mark = async (): Promise<string> => {
     const found = await journalLimit(run)
-    if (marks.has(found)) return `sqlite:memory:${found}`
+    if (marks.known.has(found)) return `sqlite:memory:${found}`
     const chosen = MARK_FLOOR + (randomBytes(8).readBigUInt64LE() % MARK_RANGE)
     await run(`PRAGMA main.journal_size_limit = ${chosen}`)
     if ((await journalLimit(run)) !== chosen) throw new Error('a database in memory that cannot be told from others')
-    marks.add(chosen)
+    marks.known.add(chosen)
     return `sqlite:memory:${chosen}`
   }
   // One at a time: two Kysely objects over one database would both find it unmarked.
-  const turn = marking.then(mark)
-  marking = turn.catch(() => undefined)
+  const turn = marks.marking.then(mark)
+  marks.marking = turn.catch(() => undefined)
   return turn
 }
 

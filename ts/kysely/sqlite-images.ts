@@ -9,17 +9,19 @@
 
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 
+import { shared } from '../shared.ts'
 import type { ImagePlan, Images, ImageSelect } from '../shapes.ts'
 import { executesAtOnce, runUnlogged } from './driver.ts'
 import { affectedBy, imageOf } from './row-images.ts'
 import type { Outcome, Row, WriteConnection, WriteRun } from './row-images.ts'
 
-const ROW = '__cacheops_row'
+const ROW = '$cacheops$row'
 
 /** How a statement of ours ended: nobody but us is to hear of its failure. */
 type Ended = { readonly rows: readonly Row[] } | { readonly error: unknown }
 
-let savepoints = 0
+/** Savepoints of one handle must not share a name: a release ends the innermost. */
+const savepoints = shared('savepoints', () => ({ last: 0 }))
 
 export class RunBetweenSelects implements WriteRun {
   readonly compiled: CompiledQuery
@@ -41,7 +43,7 @@ export class RunBetweenSelects implements WriteRun {
     this.#atOnce = executesAtOnce(real)
     // NOTE: an insert is read again by its row number; nothing has to hold between the two.
     const own = !state.inTransaction && plan.before !== undefined
-    this.#savepoint = own ? `"__cacheops_${(savepoints = (savepoints + 1) % 1_000_000)}"` : undefined
+    this.#savepoint = own ? `"__cacheops_${(savepoints.last = (savepoints.last + 1) % 1_000_000)}"` : undefined
     // A SELECT first would pin a snapshot, and the write after it could then fail where it would not have failed alone. A
     // write that matches no row takes the lock before that.
     this.#locks = plan.lock !== undefined && state.held.length === 0

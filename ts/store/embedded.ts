@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 
 import type { Bytes, Seconds } from '../config.ts'
 import type { KeptResult } from '../rows.ts'
+import { shared } from '../shared.ts'
 import type { Bound, Store } from './store.ts'
 
 interface Entry {
@@ -9,7 +10,7 @@ interface Entry {
   readonly kept: KeptResult
 }
 
-interface Shared {
+interface Kept {
   entries: LRUCache<string, Entry>
   users: number
 }
@@ -18,7 +19,7 @@ interface Shared {
 const ENTRY_BYTES: Bytes = 200
 
 /** One per name and thread; the stamps that decide whether an entry is alive are one per name and process. */
-const stores = new Map<string, Shared>()
+const stores = shared('stores', () => new Map<string, Kept>())
 
 /**
  * The store inside this process: results as private rows, the least recently used dropped first.
@@ -27,22 +28,22 @@ const stores = new Map<string, Shared>()
  * @param maxBytes the bound of the store; the latest user's bound holds for all.
  */
 export function openEmbeddedStore(name: string, maxBytes: Bytes): Store {
-  const shared: Shared = stores.get(name) ?? { entries: entriesOf(maxBytes), users: 0 }
-  stores.set(name, shared)
-  shared.users++
-  if (shared.entries.maxSize !== maxBytes) {
-    const dump = shared.entries.dump()
-    shared.entries = entriesOf(maxBytes)
-    shared.entries.load(dump)
+  const kept: Kept = stores.get(name) ?? { entries: entriesOf(maxBytes), users: 0 }
+  stores.set(name, kept)
+  kept.users++
+  if (kept.entries.maxSize !== maxBytes) {
+    const dump = kept.entries.dump()
+    kept.entries = entriesOf(maxBytes)
+    kept.entries.load(dump)
   }
   let open = true
   return {
-    lookup: (bound) => lookup(shared.entries, bound),
-    fill: (bound, kept, timeout) => fill(shared.entries, bound, kept, timeout),
+    lookup: (bound) => lookup(kept.entries, bound),
+    fill: (bound, result, timeout) => fill(kept.entries, bound, result, timeout),
     close() {
       if (!open) return
       open = false
-      if (--shared.users === 0) stores.delete(name)
+      if (--kept.users === 0) stores.delete(name)
     },
   }
 }

@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::images::{Builder, ImagePlan, LIMIT, Mode, Select};
+use crate::locked_images::Locked;
 use crate::plan::{Operand, Verb};
-use crate::rewrite::Positions;
+use crate::rewrite::{Positions, Rewritten};
 use crate::schema::ColumnKind;
 use crate::shape::Imaged;
-
-const PREFIX: &str = "WITH \"__cacheops_w\" AS (";
 
 impl Builder<'_> {
     pub(crate) fn postgres(
@@ -18,60 +17,69 @@ impl Builder<'_> {
         imaged: Imaged,
         mut plan: ImagePlan,
     ) -> Result<ImagePlan, String> {
-        // Only together with old values: both need PostgreSQL 18.
+        // Only together with old values.
         let both = plan.old && plan.new;
         plan.differs = if both && self.update() {
             imaged.differs
         } else {
             Vec::new()
         };
-        if both {
-            self.old_can_be_named(sql, positions)?;
-        }
-        let mut items = Vec::new();
-        for (at, column) in imaged.columns.iter().enumerate() {
-            let column = quoted(column);
-            match (plan.old, plan.new) {
-                (true, true) => {
-                    items.push(format!("old.{column}::text AS \"__cacheops_o{at}\""));
-                    items.push(format!("new.{column}::text AS \"__cacheops_n{at}\""));
-                }
-                (true, false) => items.push(format!(
-                    "{}::text AS \"__cacheops_o{at}\"",
-                    self.own(&column)
-                )),
-                _ => items.push(format!(
-                    "{}::text AS \"__cacheops_n{at}\"",
-                    self.own(&column)
-                )),
-            }
-        }
-        for (at, column) in plan.differs.iter().enumerate() {
-            let column = quoted(column);
-            items.push(format!(
-                "(old.{column}::text IS DISTINCT FROM new.{column}::text)::int::text AS \"__cacheops_d{at}\""
-            ));
-        }
         plan.columns = imaged.columns;
         plan.mode = Mode::Returning;
-        let (head, tail) = sql
-            .split_at_checked(positions.end)
-            .ok_or("its text cannot be extended")?;
-        let items = items.join(", ");
-        if positions.returning {
-            plan.sql = Some(format!("{head}, {items}{tail}"));
-        } else if self.bounded() {
-            plan.sql = Some(format!("{head} RETURNING {items}{tail}"));
+        let locked = if both && !self.facts.returning_old {
+            Some(self.locked()?)
         } else {
-            plan.counted = true;
-            plan.shift = PREFIX.len();
-            plan.sql = Some(format!(
-                "{PREFIX}{head} RETURNING {items}) SELECT *, (count(*) OVER ())::text AS \"__cacheops_count\" \
-                 FROM \"__cacheops_w\" LIMIT {}",
-                LIMIT + 1
-            ));
+            None
+        };
+        let items = match &locked {
+            Some(locked) => locked.items(&plan),
+            None if both => {
+                self.old_can_be_named(sql, positions)?;
+                old_and_new(&plan)
+            }
+            None => self.one_side(&plan),
+        };
+        plan.old_as_json = locked.is_some();
+        plan.counted = positions.returning.is_none() && !self.bounded();
+        let mut text = Rewritten::of(sql);
+        if let Some(locked) = &locked {
+            locked.write_with(&mut text, positions, &plan);
         }
+        if plan.counted {
+            text.add(if locked.is_some() { ", " } else { "WITH " });
+            text.add("\"$cacheops$w\" AS (");
+        }
+        match &locked {
+            Some(_) => Locked::write_statement(&mut text, positions),
+            None => text.keep(0..positions.end),
+        }
+        text.add(if positions.returning.is_some() {
+            ", "
+        } else {
+            " RETURNING "
+        });
+        text.add(&items.join(", "));
+        if plan.counted {
+            let _ = write!(
+                text,
+                ") SELECT *, (count(*) OVER ())::text AS \"$cacheops$count\" FROM \"$cacheops$w\" LIMIT {}",
+                LIMIT + 1
+            );
+        } else {
+            text.keep(positions.end..sql.len());
+        }
+        (plan.sql, plan.pieces) = text.finish().ok_or("its text cannot be extended")?;
         Ok(plan)
+    }
+
+    fn one_side(&self, plan: &ImagePlan) -> Vec<String> {
+        let side = if plan.old { 'o' } else { 'n' };
+        let columns = plan.columns.iter().enumerate();
+        let item = |(at, column): (usize, &String)| {
+            let own = self.own(&quoted(column));
+            format!("{own}::text AS \"$cacheops${side}{at}\"")
+        };
+        columns.map(item).collect()
     }
 
     /// A column of the written row where nothing else has that name.
@@ -84,9 +92,6 @@ impl Builder<'_> {
     }
 
     fn old_can_be_named(&self, sql: &str, positions: &Positions) -> Result<(), String> {
-        if !self.facts.returning_old {
-            return Err("the server has no RETURNING old".to_owned());
-        }
         let reserved = |name: &str| {
             ["old", "new"]
                 .iter()
@@ -99,7 +104,8 @@ impl Builder<'_> {
         let shadowed = ["old", "new"]
             .iter()
             .any(|name| self.table.column(name, self.dialect).is_some());
-        if shadowed || (positions.returning && sql.to_ascii_lowercase().contains("with")) {
+        if shadowed || (positions.returning.is_some() && sql.to_ascii_lowercase().contains("with"))
+        {
             return Err("old and new may have other names in it".to_owned());
         }
         Ok(())
@@ -107,11 +113,14 @@ impl Builder<'_> {
 
     /// Whether a key in WHERE, or VALUES, bounds the number of rows.
     fn bounded(&self) -> bool {
-        if matches!(self.target.verb, Verb::Insert | Verb::Upsert) {
-            return true;
-        }
+        matches!(self.target.verb, Verb::Insert | Verb::Upsert)
+            || self.rows_at_most().is_some_and(|rows| rows <= LIMIT)
+    }
+
+    /// The number of rows that a key in WHERE leaves.
+    pub(crate) fn rows_at_most(&self) -> Option<usize> {
         let [conjunction] = self.target.rows.as_slice() else {
-            return false;
+            return None;
         };
         let values = |column: &String| -> Option<usize> {
             let term = conjunction
@@ -139,12 +148,11 @@ impl Builder<'_> {
             .keys
             .iter()
             .filter(|key| !key.is_empty())
-            .any(|key| {
+            .filter_map(|key| {
                 let counts: Option<Vec<usize>> = key.iter().map(values).collect();
-                let product = counts
-                    .and_then(|counts| counts.into_iter().try_fold(1usize, usize::checked_mul));
-                product.is_some_and(|rows| rows <= LIMIT)
+                counts.and_then(|counts| counts.into_iter().try_fold(1usize, usize::checked_mul))
             })
+            .min()
     }
 
     /// One row is read again by its rowid: with RETURNING, `SQLite` would judge foreign keys later, and leave another
@@ -175,14 +183,16 @@ impl Builder<'_> {
             .split_at_checked(positions.end)
             .ok_or("its text cannot be extended")?;
         // SQLite names a bare expression by its text, to the end of the statement.
-        if positions.returning && !tail.trim_matches([' ', '\n', '\t', '\r', ';']).is_empty() {
+        if positions.returning.is_some()
+            && !tail.trim_matches([' ', '\n', '\t', '\r', ';']).is_empty()
+        {
             return Err("something follows its RETURNING".to_owned());
         }
         let items = imaged.columns.iter().enumerate();
         let items = items
-            .map(|(at, column)| format!("{} AS \"__cacheops_n{at}\"", literal(&quoted(column))));
+            .map(|(at, column)| format!("{} AS \"$cacheops$n{at}\"", literal(&quoted(column))));
         let items = items.collect::<Vec<_>>().join(", ");
-        let word = if positions.returning {
+        let word = if positions.returning.is_some() {
             ","
         } else {
             " RETURNING"
@@ -267,13 +277,29 @@ impl Builder<'_> {
     }
 }
 
+fn old_and_new(plan: &ImagePlan) -> Vec<String> {
+    let mut items = Vec::new();
+    for (at, column) in plan.columns.iter().enumerate() {
+        let column = quoted(column);
+        items.push(format!("old.{column}::text AS \"$cacheops$o{at}\""));
+        items.push(format!("new.{column}::text AS \"$cacheops$n{at}\""));
+    }
+    for (at, column) in plan.differs.iter().enumerate() {
+        let column = quoted(column);
+        items.push(format!(
+            "(old.{column}::text IS DISTINCT FROM new.{column}::text)::int::text AS \"$cacheops$d{at}\""
+        ));
+    }
+    items
+}
+
 fn sqlite_images(reached: &str, rowid: &str, side: char, imaged: &Imaged) -> String {
-    let mut text = format!("SELECT CAST({reached}{rowid} AS TEXT) AS \"__cacheops_row\"");
+    let mut text = format!("SELECT CAST({reached}{rowid} AS TEXT) AS \"$cacheops$row\"");
     for (at, column) in imaged.columns.iter().enumerate() {
         // Writing to a String cannot fail.
         let _ = write!(
             text,
-            ", {} AS \"__cacheops_{side}{at}\"",
+            ", {} AS \"$cacheops${side}{at}\"",
             literal(&format!("{reached}{}", quoted(column)))
         );
     }
@@ -288,6 +314,6 @@ fn literal(column: &str) -> String {
     )
 }
 
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -1,13 +1,13 @@
 //! How a write's text is extended so that the database itself returns the rows that it changed.
 //!
 //! Only where it cannot fail or look different: no privileges beyond those the facts show, no policies, a bounded number
-//! of rows. Text is added behind the last token, so that the positions of errors stay what they are.
+//! of rows. Text is added behind the last token where that is possible, so that the positions of errors stay what they are.
 
 use serde::Serialize;
 
 use crate::effects::Effects;
 use crate::plan::{Columns, Operand, Rewritable, Target, Verb};
-use crate::rewrite;
+use crate::rewrite::{self, Piece};
 use crate::schema::{Action, ColumnKind, Dialect, Facts, Table, TableKind};
 use crate::shape::{Imaged, Shape};
 
@@ -37,8 +37,11 @@ pub struct ImagePlan {
     pub sql: Option<String>,
     /// `sql` answers at most `limit + 1` images and the number of changed rows, and nothing of the caller's.
     pub counted: bool,
-    /// How far the caller's text was moved, in UTF-16 units.
-    pub shift: usize,
+    /// Where `sql` has the caller's text; empty: where the caller has it. Of two places for the same piece the first is
+    /// where the database looks first.
+    pub pieces: Vec<Piece>,
+    /// Old values come as one JSON array for each row; null in its place, or `false` in it: there is none.
+    pub old_as_json: bool,
     /// Rows.
     pub limit: usize,
     /// The text has a RETURNING of the caller's, whose rows the caller must get.
@@ -235,7 +238,7 @@ impl Builder<'_> {
         differs.retain(|column| !useless(column));
         wanted.columns.sort_unstable();
         wanted.columns.dedup();
-        if self.update() && self.dialect == Dialect::Postgres && self.facts.returning_old {
+        if self.update() && self.dialect == Dialect::Postgres && self.can_tell_old() {
             differs.retain(|column| !wanted.columns.contains(column));
             differs.sort_unstable();
             differs.dedup();
@@ -248,7 +251,7 @@ impl Builder<'_> {
         let sql = self.shape.sql.as_deref().ok_or("its text was not kept")?;
         let positions =
             rewrite::positions(sql, self.dialect).ok_or("its text cannot be extended")?;
-        if positions.returning != self.rewritable.returning {
+        if positions.returning.is_some() != self.rewritable.returning {
             return Err("its RETURNING is not understood".to_owned());
         }
         let insert = self.target.verb == Verb::Insert;
@@ -289,7 +292,7 @@ impl Builder<'_> {
         let plan = ImagePlan {
             new: insert || upsert || self.update(),
             limit: LIMIT,
-            caller_returns: positions.returning,
+            caller_returns: positions.returning.is_some(),
             ..ImagePlan::default()
         };
         match self.dialect {

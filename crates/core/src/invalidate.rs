@@ -87,13 +87,19 @@ impl Report {
 /// own changes are reported.
 pub fn settle(database: &Database, changes: &[Change], announced: Option<u64>) -> Report {
     let report = invalidate(database, changes);
-    for other in database.pending().others(announced) {
+    for other in database.pending().others(announced, database.epoch()) {
         invalidate(database, &other.changes());
     }
     if let Some(number) = announced {
         database.pending().retract(number);
     }
     report
+}
+
+/// The thread of an announced write has ended: it may be committed already, or any time later.
+pub fn abandon(database: &Database, announced: u64) {
+    let changes = database.pending().abandon(announced);
+    invalidate(database, &changes);
 }
 
 /// Drops the stamps of changes whose transaction has committed.

@@ -40,6 +40,7 @@ pub mod key;
 pub mod keywords;
 pub mod kinds;
 pub mod lex;
+mod locked_images;
 pub mod named;
 mod names;
 pub mod normalize;

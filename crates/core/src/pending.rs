@@ -4,8 +4,12 @@
 //! must not be older than any of them. So a write is announced before it can become visible, and whoever invalidates drops
 //! what all announced writes may have changed as well: one that was committed earlier was announced earlier, so it is either
 //! still announced, or invalidated already. Nobody waits for anybody.
+//!
+//! A thread that ends in the middle of a write leaves it announced: its connection is gone, but the server may still be
+//! executing the statement and commit it at any time.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::affected;
@@ -42,7 +46,12 @@ pub struct Pending {
 struct Writes {
     last: u64,
     list: BTreeMap<u64, Announced>,
+    /// What writes may change whose thread has ended. Nobody will ever take it back.
+    abandoned: Vec<Change>,
 }
+
+/// More than these are only known by their tables.
+const ABANDONED_MAX: usize = 64;
 
 impl Pending {
     fn writes(&self) -> MutexGuard<'_, Writes> {
@@ -63,14 +72,65 @@ impl Pending {
         self.writes().list.remove(&number);
     }
 
-    /// All but one.
+    /// Leaves a write announced for good, because the thread that would have settled it has ended. Gives what it may change.
+    pub fn abandon(&self, number: u64) -> Vec<Change> {
+        let mut writes = self.writes();
+        let Some(write) = writes.list.remove(&number) else {
+            return Vec::new();
+        };
+        let changes = write.changes();
+        for change in &changes {
+            if !writes.abandoned.contains(change) {
+                writes.abandoned.push(change.clone());
+            }
+        }
+        if writes.abandoned.len() > ABANDONED_MAX {
+            for change in take(&mut writes.abandoned) {
+                let epoch = change.epoch();
+                let whole = widened(change, epoch);
+                if !writes.abandoned.contains(&whole) {
+                    writes.abandoned.push(whole);
+                }
+            }
+        }
+        changes
+    }
+
+    /// All but one, and what was abandoned, as it is to be described in an epoch of the facts.
     #[must_use]
-    pub fn others(&self, own: Option<u64>) -> Vec<Announced> {
+    pub fn others(&self, own: Option<u64>, epoch: u64) -> Vec<Announced> {
         let writes = self.writes();
         let others = writes
             .list
             .iter()
             .filter(|(number, _)| own != Some(**number));
-        others.map(|(_, write)| write.clone()).collect()
+        let mut all: Vec<_> = others.map(|(_, write)| write.clone()).collect();
+        if !writes.abandoned.is_empty() {
+            let abandoned = writes.abandoned.iter().map(|change| {
+                if change.epoch() == epoch {
+                    change.clone()
+                } else {
+                    widened(change.clone(), epoch)
+                }
+            });
+            all.push(Announced::Changes(abandoned.collect()));
+        }
+        all
+    }
+}
+
+/// A change without what only the facts of its own epoch can describe.
+fn widened(change: Change, epoch: u64) -> Change {
+    match change {
+        Change::Everything { reason, .. } => Change::Everything {
+            reason,
+            warning: false,
+            epoch,
+        },
+        Change::Table { table, .. } | Change::Rows { table, .. } => Change::Table {
+            table,
+            reason: "a write whose thread has ended".to_owned(),
+            epoch,
+        },
     }
 }

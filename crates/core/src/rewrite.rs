@@ -1,6 +1,9 @@
-//! Where row images are added: byte positions in the original text.
+//! Where row images are added: byte positions in the original text; and the longer text that comes of it.
 
+use std::fmt;
 use std::ops::Range;
+
+use serde::Serialize;
 
 use crate::lex::{Kind, Lexeme, lex};
 use crate::schema::Dialect;
@@ -10,8 +13,8 @@ use crate::schema::Dialect;
 pub struct Positions {
     /// End of the last token (before trailing semicolons and comments): what is added goes here.
     pub end: usize,
-    /// There is a RETURNING outside all parentheses: what is added continues its list.
-    pub returning: bool,
+    /// Where a RETURNING begins that is outside all parentheses: what is added at the end continues its list.
+    pub returning: Option<usize>,
     /// The WHERE condition, without the keyword.
     pub where_range: Option<Range<usize>>,
     /// Indices of the parameters inside the WHERE condition. Empty without WHERE.
@@ -36,7 +39,7 @@ pub fn positions(sql: &str, dialect: Dialect) -> Option<Positions> {
     }
     let end = lexemes.last()?.end;
     let mut depth = 0_usize;
-    let (mut condition, mut returning, mut stop) = (None, false, None);
+    let (mut condition, mut returning, mut stop) = (None, None, None);
     for (at, lexeme) in lexemes.iter().enumerate() {
         match lexeme.kind {
             Kind::Open => depth += 1,
@@ -46,7 +49,7 @@ pub fn positions(sql: &str, dialect: Dialect) -> Option<Positions> {
                 return None;
             }
             Kind::Word if depth == 0 && lexeme.is(sql, "returning") => {
-                returning = true;
+                returning.get_or_insert(lexeme.start);
                 stop.get_or_insert(at);
             }
             Kind::Word
@@ -54,7 +57,7 @@ pub fn positions(sql: &str, dialect: Dialect) -> Option<Positions> {
                     && lexeme.is(sql, "where")
                     && !insert
                     && condition.is_none()
-                    && !returning =>
+                    && returning.is_none() =>
             {
                 condition = Some(at + 1);
             }
@@ -62,7 +65,7 @@ pub fn positions(sql: &str, dialect: Dialect) -> Option<Positions> {
                 if depth == 0
                     && !insert
                     && lexeme.is_any(sql, &["limit", "order"])
-                    && !returning =>
+                    && returning.is_none() =>
             {
                 return None;
             }
@@ -99,4 +102,70 @@ fn parameters(tokens: &[Lexeme]) -> Range<usize> {
         Some((low.min(index), high.max(index)))
     });
     bounds.map_or(0..0, |(low, high)| low..high + 1)
+}
+
+/// A piece of the caller's text in a longer one, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Piece {
+    /// Where it stands in the longer text.
+    pub at: usize,
+    /// Where it stands in the caller's.
+    pub from: usize,
+    /// How long it is.
+    pub length: usize,
+}
+
+/// A longer text in the making, that remembers where it has the caller's.
+pub(crate) struct Rewritten<'a> {
+    original: &'a str,
+    sql: String,
+    pieces: Vec<Piece>,
+    broken: bool,
+}
+
+impl<'a> Rewritten<'a> {
+    pub(crate) fn of(original: &'a str) -> Self {
+        Self {
+            original,
+            sql: String::new(),
+            pieces: Vec::new(),
+            broken: false,
+        }
+    }
+
+    /// Adds text of ours.
+    pub(crate) fn add(&mut self, text: &str) {
+        self.sql.push_str(text);
+    }
+
+    /// Goes on with a piece of the caller's text.
+    pub(crate) fn keep(&mut self, range: Range<usize>) {
+        let (Some(before), Some(text)) = (
+            self.original.get(..range.start),
+            self.original.get(range.clone()),
+        ) else {
+            self.broken = true;
+            return;
+        };
+        self.pieces.push(Piece {
+            at: self.sql.chars().count(),
+            from: before.chars().count(),
+            length: text.chars().count(),
+        });
+        self.sql.push_str(text);
+    }
+
+    /// The text, and where it has the caller's unless that stands where it stood; `None` for a piece that is not there.
+    pub(crate) fn finish(self) -> Option<(Option<String>, Vec<Piece>)> {
+        let moved = self.pieces.first().is_some_and(|first| first.at > 0);
+        let pieces = if moved { self.pieces } else { Vec::new() };
+        (!self.broken).then_some((Some(self.sql), pieces))
+    }
+}
+
+impl fmt::Write for Rewritten<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.add(text);
+        Ok(())
+    }
 }

@@ -321,12 +321,12 @@ fn images_are_only_asked_for_where_they_say_more_than_the_text() {
         "nobody reads what is written"
     );
     let counted = plan("update b set x = $1 where a_id = $2").unwrap();
-    assert!(counted.counted && counted.shift > 0 && counted.new);
+    assert!(counted.counted && !counted.pieces.is_empty() && counted.new);
     assert!(plan("insert into b (id, a_id) select id, id from a").is_err());
     assert!(plan("update b set x = $1 from a where a.id = b.a_id").is_err());
     let own = plan("delete from b where x = $1 returning id; -- bye").unwrap();
     assert!(own.caller_returns && !own.counted);
-    assert!(own.sql.unwrap().ends_with("\"__cacheops_o0\"; -- bye"));
+    assert!(own.sql.unwrap().ends_with("\"$cacheops$o0\"; -- bye"));
 }
 
 #[test]

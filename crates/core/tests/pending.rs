@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cacheops_core::affected::change;
 use cacheops_core::bind::{Bound, bind};
 use cacheops_core::database::{self, Database};
-use cacheops_core::invalidate::settle;
+use cacheops_core::invalidate::{abandon, settle};
 use cacheops_core::pending::Announced;
 use cacheops_core::shape::Shape;
 use cacheops_core::value::Encoder;
@@ -77,4 +77,57 @@ fn what_was_taken_back_or_settled_is_dropped_by_nobody() {
     let group = token(&database, GROUP);
     settle(&database, &[], None);
     assert_eq!(token(&database, GROUP), group);
+}
+
+#[test]
+fn what_a_thread_leaves_behind_is_dropped_at_once_and_with_every_write() {
+    let database = open("abandoned");
+    let (group, other) = (token(&database, GROUP), token(&database, OTHER));
+    let announced = database.pending().announce(statement(&database, MOVES));
+    abandon(&database, announced);
+    let later = token(&database, GROUP);
+    assert_ne!(later, group);
+    // The server commits it only now, and another write returns.
+    let own = database.pending().announce(statement(&database, COUNTS));
+    let changes = change(&Shape::prepare(&database, COUNTS), &input(), None);
+    settle(&database, &changes, Some(own));
+    assert_ne!(token(&database, GROUP), later);
+    assert_eq!(token(&database, OTHER), other);
+}
+
+#[test]
+fn under_other_facts_it_is_known_by_its_table() {
+    let database = open("abandoned before a schema change");
+    let announced = database.pending().announce(statement(&database, MOVES));
+    abandon(&database, announced);
+    let facts = FACTS.replace(
+        r#""tables": ["#,
+        r#""tables": [
+    { "schema": "main", "name": "u", "kind": "table", "keys": [["id"]], "rowid": true, "columns": [
+        { "name": "id", "kind": "int" } ] },"#,
+    );
+    assert!(database.set_facts(&facts, database.epoch()).unwrap());
+    let (of_t, of_u) = (
+        token(&database, OTHER),
+        token(&database, "select id from u where id = 1"),
+    );
+    settle(&database, &[], None);
+    assert_ne!(token(&database, OTHER), of_t);
+    assert_eq!(token(&database, "select id from u where id = 1"), of_u);
+}
+
+#[test]
+fn many_that_were_left_behind_take_no_more_room_than_their_tables() {
+    let database = open("many abandoned");
+    for id in 0..200 {
+        let text = format!("update t set g = 2 where id = {id}");
+        let announced = database.pending().announce(statement(&database, &text));
+        abandon(&database, announced);
+    }
+    let others = database.pending().others(None, database.epoch());
+    let kept: usize = others.iter().map(|other| other.changes().len()).sum();
+    assert!((1..=64).contains(&kept), "{kept}");
+    let other = token(&database, OTHER);
+    settle(&database, &[], None);
+    assert_ne!(token(&database, OTHER), other);
 }

@@ -13,6 +13,7 @@
 
 mod error;
 mod scratch;
+mod unsettled;
 
 use cacheops_core::affected::{self, Images};
 use cacheops_core::bind::{Bound, bind as bind_shape};
@@ -22,6 +23,7 @@ use cacheops_core::pending::Announced;
 use cacheops_core::schema::TableName;
 use cacheops_core::shape::{self, Shape};
 use cacheops_core::{explain as explained, images as imaged, invalidate as invalidation, named};
+use napi::Env;
 use napi::bindgen_prelude::{Uint8Array, Utf16String};
 use napi_derive::napi;
 use std::sync::{Arc, Once};
@@ -58,7 +60,8 @@ fn count(number: f64) -> Option<u64> {
 
 /// Opens the store of a name: one array of stamps for all threads of the process.
 #[napi(catch_unwind)]
-pub fn open_store(name: String) -> Result<u32> {
+pub fn open_store(env: Env, name: String) -> Result<u32> {
+    unsettled::watch(&env)?;
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
@@ -238,11 +241,8 @@ pub fn announce(shape: u32, length: u32) -> Result<f64> {
     let shape = shape::get(shape).map_err(thrown)?;
     let input = scratch::with_input(length, |input| Arc::<[u8]>::from(input)).unwrap_or_default();
     let database = Arc::clone(&shape.database);
-    Ok(number(
-        database
-            .pending()
-            .announce(Announced::Statement(shape, input)),
-    ))
+    let number = unsettled::announce(&database, Announced::Statement(shape, input));
+    Ok(self::number(number))
 }
 
 /// The same for changes that are known already.
@@ -250,14 +250,16 @@ pub fn announce(shape: u32, length: u32) -> Result<f64> {
 pub fn announce_changes(database: u32, changes_json: String) -> Result<f64> {
     let database = self::database(database)?;
     let changes = Announced::Changes(changes(&changes_json).into());
-    Ok(number(database.pending().announce(changes)))
+    Ok(number(unsettled::announce(&database, changes)))
 }
 
 /// Takes an announcement back: the write has not happened.
 #[napi(catch_unwind)]
 pub fn retract(database: u32, announced: f64) -> Result<()> {
     if let Some(announced) = count(announced) {
-        self::database(database)?.pending().retract(announced);
+        let database = self::database(database)?;
+        unsettled::settled(&database, announced);
+        database.pending().retract(announced);
     }
     Ok(())
 }
@@ -267,11 +269,11 @@ pub fn retract(database: u32, announced: f64) -> Result<()> {
 pub fn invalidate(database: u32, changes_json: String, announced: Option<f64>) -> Result<String> {
     let database = self::database(database)?;
     let announced = announced.and_then(count);
-    json(&invalidation::settle(
-        &database,
-        &changes(&changes_json),
-        announced,
-    ))
+    let report = invalidation::settle(&database, &changes(&changes_json), announced);
+    if let Some(announced) = announced {
+        unsettled::settled(&database, announced);
+    }
+    json(&report)
 }
 
 fn changes(json: &str) -> Vec<Change> {

@@ -1,0 +1,4 @@
+import { DIALECTS } from './dialects.mjs'
+
+await DIALECTS[process.argv[2]]()
+console.log('shown')

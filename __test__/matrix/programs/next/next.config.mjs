@@ -1,0 +1,3 @@
+export default {
+  serverExternalPackages: (process.env.EXTERNAL ?? 'cacheops,kysely,better-sqlite3').split(','),
+}
