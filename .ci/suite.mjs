@@ -132,7 +132,26 @@ function oracle(database, ...args) {
 }
 
 const tests = [rustfmt, oxfmt, addon, dist, typecheck, typeTests, oxlint, clippy, rustTests, rustExamples, ava()]
+/** A sample application, with the plugin and without. */
+const application = {
+  name: 'the sample application',
+  async run() {
+    await buildDist()
+    const { code } = await run('node', [
+      '__test__/app/run.cjs',
+      '--steps',
+      '8000',
+      '--seed',
+      '3',
+      '--client-steps',
+      '600',
+    ])
+    return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 }
+  },
+}
+
 const proofs = () => [
+  application,
   oracle('sqlite', '--steps', '20000', '--seed', '72001', '--reads', '10'),
   oracle('pglite', '--steps', '20000', '--seed', '71001', '--reads', '10'),
   oracle('sqlite', '--steps', '3000', '--seed', '5', '--clients', '4'),

@@ -29,8 +29,19 @@ async function outcomeOf(operation) {
   } catch (error) {
     if (typeof error.code !== 'string' && !(error instanceof Rejected) && error.constructor.name !== 'NoResultError')
       throw error
-    const { name, message, code, severity, detail, constraint_name, table_name, column_name, schema_name, where } =
-      error
+    const {
+      name,
+      message,
+      code,
+      severity,
+      detail: told,
+      constraint_name,
+      table_name,
+      column_name,
+      schema_name,
+      where,
+    } = error
+    const detail = told?.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:[\d.]+\+\d\d/g, 'a moment')
     return `error ${describe({ name, message, code, severity, detail, constraint_name, table_name, column_name, schema_name, where })}`
   }
 }

@@ -5,7 +5,7 @@ const { ENTITY_ROWS, PRODUCTS, TENANTS, USERS } = require('./seed.cjs')
 
 /** Small numbers often: where a cache has its hits, and its dangers. */
 function hot(random, n) {
-  return 1 + Math.min(n - 1, Math.floor(n * random.next() ** 3))
+  return 1 + Math.min(n - 1, Math.floor(n * random.next() ** 5))
 }
 
 const camel = (name) => name.replaceAll(/_(\w)/g, (_, letter) => letter.toUpperCase())

@@ -11,7 +11,7 @@ const { TENANTS, seed: fill } = require('./seed.cjs')
 const { servicesOn } = require('./services/index.cjs')
 
 /** How large a part of the operations of a scenario write. */
-const WRITING = 0.2
+const WRITING = 0.12
 
 /** What the cache did. */
 function watch(cacheops) {

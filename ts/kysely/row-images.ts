@@ -220,7 +220,8 @@ function isOurs(error: unknown, sqlite: boolean): boolean {
 function tellOfCallersText(error: unknown, plan: ImagePlan, compiled: CompiledQuery): void {
   if (!(error instanceof Error)) return
   const { position, query, code, length } = error as Error & Record<string, unknown>
-  if (query === plan.sql) Object.assign(error, { query: compiled.sql })
+  // NOTE: `Reflect.set` throws nothing. postgres.js makes `query` a constant, which then shows the text that was sent.
+  if (query === plan.sql) Reflect.set(error, 'query', compiled.sql)
   const verb = /^\s*(?:update|delete|insert)/i.exec(compiled.sql)?.[0].trim().toUpperCase()
   if (code === '25006' && plan.counted && verb !== undefined) {
     error.message = error.message.replace(/SELECT(?: FOR NO KEY UPDATE)?/, verb)
@@ -231,8 +232,7 @@ function tellOfCallersText(error: unknown, plan: ImagePlan, compiled: CompiledQu
   const piece = plan.pieces.find((candidate) => at >= candidate.at && at <= candidate.at + candidate.length)
   if (piece === undefined) return
   const own = at - piece.at + piece.from + 1
-  Object.assign(error, { position: typeof position === 'string' ? String(own) : own })
+  Reflect.set(error, 'position', typeof position === 'string' ? String(own) : own)
   // Of the server's message, which has the position in it.
-  if (typeof length === 'number')
-    Object.assign(error, { length: length - String(position).length + String(own).length })
+  if (typeof length === 'number') Reflect.set(error, 'length', length - String(position).length + String(own).length)
 }
