@@ -162,7 +162,7 @@ const proofs = () => [
 /** Steps by the name of their script. */
 export const SUITES = {
   test: (args) => [...tests, ...(args.includes('--all') ? proofs() : [])],
-  'test:quick': (args) => [addon, typecheck, ava(() => (args.length > 0 ? args : quickSpecs()))],
+  'test:quick': (args) => [addon, dist, typecheck, ava(() => (args.length > 0 ? args : quickSpecs()))],
   mutants: (args) => [addon, mutants(args)],
   lint: () => [oxlint, clippy],
   types: () => [dist, typecheck, typeTests],

@@ -1,6 +1,7 @@
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { Kysely, sql } from 'kysely'
+import BetterSqlite3 from 'better-sqlite3'
+import { Kysely, sql, SqliteDialect } from 'kysely'
 import type { Dialect } from 'kysely'
 
 import { cacheopsPlugin } from '../ts/index.ts'
@@ -97,6 +98,13 @@ async function isHit(place: Place, text: string): Promise<boolean> {
 }
 
 const DIGEST = /\$head|pragma_schema_version/
+const CATALOG = /pg_catalog\.pg_constraint WHERE contype|pragma_foreign_key_list/
+const ADD_CASCADE = 'alter table child add foreign key (parent_id) references parent (id) on delete cascade'
+const REBUILD_WITH_CASCADE = `drop table child;
+  create table child (id integer primary key, parent_id int references parent (id) on delete cascade, note text);
+  insert into child values (1, 1, 'a'), (2, 2, 'b')`
+const CHILDREN = 'select * from child where parent_id = 1'
+const AUDIT = 'select what from audit order by id'
 const PARENTS = 'select * from parent order by id'
 
 for (const [name, { open, changes }] of Object.entries(places)) {
@@ -255,6 +263,22 @@ for (const [name, { open, changes }] of Object.entries(places)) {
     },
   )
 
+  test.serial(`${name}: facts that were being read when refreshSchema() was called are read again`, async (t) => {
+    const place = await open(t)
+    const { db, cacheops, plain, recorder, exec } = place
+    const gate = recorder.hold(CATALOG, 'after')
+    const first = cached(place, CHILDREN)
+    await gate.reached
+    await exec(name === 'postgres' ? ADD_CASCADE : REBUILD_WITH_CASCADE)
+    const refreshed = cacheops.refreshSchema({ db })
+    gate.release()
+    await Promise.all([first, refreshed])
+    await cached(place, CHILDREN)
+    await sql.raw('delete from parent where id = 1').execute(db)
+    t.deepEqual(await cached(place, CHILDREN), [])
+    t.deepEqual((await sql.raw(CHILDREN).execute(plain)).rows, [])
+  })
+
   test.serial(`${name}: a database that does not answer is not believed to be as it was`, async (t) => {
     const place = await open(t)
     const { cacheops, recorder, clock, exec } = place
@@ -272,3 +296,34 @@ for (const [name, { open, changes }] of Object.entries(places)) {
     t.deepEqual(faults, ['CACHEOPS_INTROSPECTION_FAILED'])
   })
 }
+
+test.serial('sqlite: what somebody gives the connection itself is noticed like the rest', async (t) => {
+  const handle = new BetterSqlite3(':memory:')
+  const place = placeOf(
+    t,
+    () => new SqliteDialect({ database: handle }),
+    async (text) => void handle.exec(text),
+    {},
+  )
+  await place.exec(SQLITE_BASE.replace('drop table audit;', ''))
+  await cached(place, AUDIT)
+  await place.exec(
+    `create temp trigger seen after update on main.parent begin insert into audit (what) values ('seen'); end`,
+  )
+  place.clock.pass(61)
+  await cached(place, AUDIT)
+  await sql.raw('update parent set n = 5 where id = 1').execute(place.db)
+  t.deepEqual(await cached(place, AUDIT), [{ what: 'seen' }])
+})
+
+test.serial('sqlite: nothing is asked while a transaction that was begun by hand is open', async (t) => {
+  const place = sqlite(t)
+  const { db, recorder, clock } = place
+  await cached(place, PARENTS)
+  await sql.raw('begin').execute(db)
+  recorder.clear()
+  clock.pass(31)
+  await cached(place, PARENTS)
+  await sql.raw('commit').execute(db)
+  t.deepEqual(recorder.texts(), [PARENTS, 'commit'])
+})

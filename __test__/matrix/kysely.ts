@@ -85,7 +85,7 @@ function suites(kysely: KyselyBuild, on: Database): Row {
       const modules = join(ROOT, 'node_modules')
       const specs = ['__test__/seam.spec.ts', '__test__/transaction.spec.ts', '__test__/transparency/*.spec.ts']
       const matching = titles.map((title) => `--match=${title}`)
-      await execute(cell, [join(modules, 'ava', 'entrypoints', 'cli.mjs'), ...specs, ...matching], {
+      await execute(cell, [join(modules, 'ava', 'entrypoints/cli.js'), ...specs, ...matching], {
         ...environment,
         CACHEOPS_TEST_KYSELY: kysely.version,
       })

@@ -218,7 +218,7 @@ export const SHARING: readonly Mutant[] = [
   {
     guard: 'a write of anything reaches attached files',
     file: 'ts/database.ts',
-    find: `return facts.facts.attached || (dialect === 'sqlite' && !this.isReady)`,
+    find: `return facts.facts.attached || (dialect === 'sqlite' && !this.#agrees)`,
     replace: `return dialect === 'sqlite' && !this.isReady`,
     test: {
       spec: 'attached',
@@ -228,7 +228,7 @@ export const SHARING: readonly Mutant[] = [
   {
     guard: 'a file may have been attached just now',
     file: 'ts/database.ts',
-    find: `return facts.facts.attached || (dialect === 'sqlite' && !this.isReady)`,
+    find: `return facts.facts.attached || (dialect === 'sqlite' && !this.#agrees)`,
     replace: 'return facts.facts.attached && dialect.length > 0',
     test: { spec: 'attached', title: 'an attached file is written on the connection that has just attached it' },
   },

@@ -1,3 +1,4 @@
+import { COPIES } from './copies.ts'
 import { CORE_QUERIES } from './core-queries.ts'
 import { CORE_READS } from './core-reads.ts'
 import { CORE_WRITES } from './core-writes.ts'
@@ -8,6 +9,7 @@ import type { Mutant } from './mutant.ts'
 import { PROCESSES } from './processes.ts'
 import { READS } from './reads.ts'
 import { RESULTS } from './results.ts'
+import { SCHEMA } from './schema.ts'
 import { SHARING } from './sharing.ts'
 import { TRANSACTIONS } from './transactions.ts'
 import { VALUES } from './values.ts'
@@ -19,10 +21,12 @@ export const MUTANTS: readonly Mutant[] = [
   ...TRANSACTIONS,
   ...SHARING,
   ...PROCESSES,
+  ...COPIES,
   ...WRITES,
   ...KEYS,
   ...VALUES,
   ...FACTS,
+  ...SCHEMA,
   ...HIDDEN,
   ...RESULTS,
   ...CORE_READS,

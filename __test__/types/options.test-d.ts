@@ -29,6 +29,8 @@ export const all: CacheopsOptions<DB> = {
   database: 'shop',
   triggers: { genre: ['track'] },
   functions: { f: { writes: [] } },
+  schema: 'schema.json',
+  schemaCheck: 30,
 }
 
 const cacheops: Cacheops<DB> = cacheopsPlugin<DB>(all)
@@ -58,3 +60,7 @@ export function wrong(): void {
   // @ts-expect-error -- options are read only
   all.prefix = 'other'
 }
+
+export const unchecked: CacheopsOptions = { schemaCheck: false }
+// @ts-expect-error -- a number of seconds, or false
+export const checked: CacheopsOptions = { schemaCheck: true }

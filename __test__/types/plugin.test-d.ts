@@ -9,6 +9,7 @@ import type {
   Explanation,
   InvalidateEvent,
   ReadEvent,
+  SchemaFacts,
 } from '../../dist/index.js'
 import { same } from './same.ts'
 
@@ -93,4 +94,17 @@ export function errors(error: unknown): CacheopsErrorCode | undefined {
   // @ts-expect-error -- codes are read only
   error.code = 'CACHEOPS_INVALID_OPTION'
   return error.code
+}
+
+export async function schema(): Promise<void> {
+  const exported = await cacheops.exportSchema({ db })
+  same<typeof exported, SchemaFacts>(true)
+  cacheopsPlugin<DB>({ schema: exported })
+  cacheopsPlugin<DB>({ schema: JSON.parse(JSON.stringify(exported)) as SchemaFacts })
+  const refreshed = cacheops.refreshSchema()
+  same<typeof refreshed, Promise<void>>(true)
+  await cacheops.refreshSchema({ db: trx })
+  // @ts-expect-error -- neither a path nor what was exported
+  cacheopsPlugin<DB>({ schema: 7 })
+  same<Extract<CacheopsErrorCode, 'CACHEOPS_INVALID_SCHEMA'>, 'CACHEOPS_INVALID_SCHEMA'>(true)
 }

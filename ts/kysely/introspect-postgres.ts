@@ -40,7 +40,7 @@ export async function askPostgres(run: RunSql, withContent: boolean): Promise<As
     fingerprint: fingerprintOf(Object.assign(Object.create(Object.getPrototypeOf(row)), rest), settings),
     product,
     version,
-    server: started === null ? `PostgreSQL ${version / 10_000}` : 'PGlite',
+    server: started === null ? `PostgreSQL ${Math.floor(version / 10_000)}.${version % 10_000}` : 'PGlite',
     connection: null,
     attached: [],
     freshStatements: /^read (un)?committed$/.test(settings['default_transaction_isolation'] ?? ''),

@@ -218,9 +218,7 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
   transformResult({ queryId, result }: PluginTransformResultArgs): Promise<QueryResult<UnknownRow>> {
     const foreign = this.#instance.config.installed ? foreignResult(queryId) : undefined
     if (foreign === undefined) return Promise.resolve(result)
-    for (const database of this.#databases.all())
-      database.invalidate([everything('a query of a Kysely that is not watched')])
-    invalidateAll(this.#instance, [], true)
+    invalidateAll(this.#instance, this.#everywhere(), true)
     return Promise.reject(foreign)
   }
 
@@ -330,8 +328,12 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
     return exportSchema(target.database)
   }
 
+  #everywhere(): readonly InvalidationTarget[] {
+    return this.#databases.all().map((database) => ({ database, state: undefined }))
+  }
+
   async #targets({ db }: InvalidateOptions): Promise<readonly InvalidationTarget[]> {
-    if (db === undefined) return this.#databases.all().map((database) => ({ database, state: undefined }))
+    if (db === undefined) return this.#everywhere()
     const executor = db.getExecutor()
     const found = await locate(executor)
     if ('root' in found) return [{ database: this.#databases.of(found.root, executor), state: undefined }]
