@@ -144,8 +144,8 @@ const SCOPE = `space AS MATERIALIZED (
 )`
 
 /** A text that holds what changes with any DDL, and one that holds what facts are made of. */
-export const DIGEST = {
+export const DIGEST: { readonly [part in 'scope' | 'changes' | 'content']: string } = {
   scope: SCOPE,
   changes: `ROW(${CHANGES.join(',\n')})::text`,
   content: `ROW(${CONTENT.join(',\n')})::text`,
-} as const
+}
