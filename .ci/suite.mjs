@@ -170,7 +170,26 @@ function oracle(database, ...args) {
 }
 
 const checks = [rustfmt, oxfmt, addon, dist, typecheck, typeTests, oxlint, clippy, rustTests, rustExamples, server]
+/** A sample application, with the plugin and without. */
+const application = {
+  name: 'the sample application',
+  async run() {
+    await buildDist()
+    const { code } = await run('node', [
+      '__test__/app/run.cjs',
+      '--steps',
+      '8000',
+      '--seed',
+      '3',
+      '--client-steps',
+      '600',
+    ])
+    return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 }
+  },
+}
+
 const proofs = () => [
+  application,
   avaOn('postgres.js', ALL),
   avaOn('pg', /\b(?:transaction|write)\.spec\.ts$|transparency/, 16),
   avaOn('pg', /\b(?:transaction|write)\.spec\.ts$|transparency/, 18),

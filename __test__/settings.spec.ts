@@ -1,7 +1,7 @@
 // Settings that give names another meaning, however they are spelt.
 import test from 'ava'
 
-import { settingOf, settingsCalled } from '../ts/kysely/settings.ts'
+import { setsOnlyTimeouts, settingOf, settingsCalled } from '../ts/kysely/settings.ts'
 import { openPostgres } from './support/postgres.ts'
 
 const SCHEMA = `
@@ -99,6 +99,29 @@ test('only a query that is nothing but calls of set_config tells what it sets', 
   ]) {
     t.deepEqual(settingsCalled(text), { name: 'set_config', local: false }, text)
   }
+})
+
+test('what sets only how long to wait changes no session', (t) => {
+  const lock = `with t as (select set_config('lock_timeout', '3600000', true) as v) select pg_advisory_lock(385) from t`
+  t.true(setsOnlyTimeouts(lock))
+  t.true(setsOnlyTimeouts(`select SET_CONFIG('statement_timeout', $1, false)`))
+  for (const text of [
+    `${lock} where set_config('search_path', 's2', true) <> ''`,
+    `${lock} where "set_config"('role', 'r', true) <> ''`,
+    `${lock} where U&"set\\005Fconfig"('role', 'r', true) <> ''`,
+    `${lock} where setseed(0.5) is null`,
+    `select set_config('lock_timeout' || '', '1', true)`,
+    `select set_config('lock_timeout', set_config('role', 'r', true), true)`,
+  ]) {
+    t.false(setsOnlyTimeouts(text), text)
+  }
+})
+
+test.serial('the lock of a migration does not stop caching', async (t) => {
+  const { keeps, run } = await openPostgres(t, SCHEMA)
+  await run(`with set_timeout as (select set_config('lock_timeout', '3600000', true) as config_val)
+    select pg_advisory_lock(3853314791062309107) from set_timeout`)
+  t.true(await keeps('select id from t where id = 1', 'insert into t values (77)'))
 })
 
 for (const how of [`do $$ begin set search_path = s2; end $$`, 'select move()', 'call move_too()']) {

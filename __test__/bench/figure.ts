@@ -27,6 +27,8 @@ export interface Breakdown {
 export interface Findings {
   readonly figures: readonly Figure[]
   readonly breakdowns?: readonly Breakdown[]
+  /** lines of a table in Markdown */
+  readonly table?: readonly string[]
   /** what was not measured, and why */
   readonly omitted?: readonly string[]
 }

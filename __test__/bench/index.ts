@@ -7,6 +7,7 @@ import { coldPlans } from './cold-plan.ts'
 import { copies } from './copy.ts'
 import type { Findings, Group } from './figure.ts'
 import { hits } from './hit.ts'
+import { postgres } from './postgres.ts'
 import { heading, isMet, lineOf, linesOf, machine } from './report.ts'
 import { openPglite, openSqlite } from './shop.ts'
 import type { ShopDatabase } from './shop.ts'
@@ -17,7 +18,7 @@ const HELP = `Measures what the cache costs and saves, as ratios of interleaved 
 
   npm run bench -- [options] [word …]
 
-  word     only the groups with this id (hit, uncached, write, plan, bind, copy), or only the figures that have this
+  word     only the groups with this id (hit, uncached, write, plan, bind, copy, postgres), or only the figures that have this
            in their names; with several words, all of them
   --json   print one JSON document and nothing else
   --help   print this
@@ -54,6 +55,7 @@ async function main(): Promise<number> {
     coldPlans(pglite),
     binds(pglite),
     copies(),
+    postgres(),
   ]
   const about = machine()
   const started = performance.now()
@@ -68,6 +70,7 @@ async function main(): Promise<number> {
       const width = Math.max(0, ...findings.figures.map(({ name }) => name.length))
       for (const figure of findings.figures) say(lineOf(figure, width))
       for (const breakdown of findings.breakdowns ?? []) say(`\n${linesOf(breakdown)}`)
+      if (findings.table !== undefined) say(`\n${findings.table.join('\n')}`)
       for (const text of findings.omitted ?? []) say(`  not measured: ${text}`)
     } catch (error) {
       failures.push({ group: group.id, error: String(error) })

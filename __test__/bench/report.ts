@@ -23,7 +23,7 @@ export function machine(): Machine {
     versions: {
       node: process.versions.node,
       ...Object.fromEntries(
-        ['kysely', '@electric-sql/pglite', 'better-sqlite3'].map((name) => [name, versionOf(name)]),
+        ['kysely', '@electric-sql/pglite', 'better-sqlite3', 'pg', 'postgres'].map((name) => [name, versionOf(name)]),
       ),
     },
   }

@@ -133,7 +133,7 @@ function* rowsOf(): Generator<readonly [keyof Shop, Record<string, unknown>]> {
   }
 }
 
-async function create(execute: (sql: string) => unknown, literal: (value: unknown) => string): Promise<void> {
+export async function create(execute: (sql: string) => unknown, literal: (value: unknown) => string): Promise<void> {
   for (const statement of SCHEMA) await execute(statement)
   const pending = new Map<keyof Shop, string[]>()
   for (const [table, row] of rowsOf()) {
@@ -149,7 +149,7 @@ async function create(execute: (sql: string) => unknown, literal: (value: unknow
   await execute('analyze')
 }
 
-function sqlOf(value: unknown): string {
+export function sqlOf(value: unknown): string {
   if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`
   return value === undefined ? 'null' : JSON.stringify(value)
 }

@@ -98,6 +98,13 @@ export const HIDDEN: readonly Mutant[] = [
     test: { spec: 'settings', title: 'a trigger that writes after set local search_path = s2;' },
   },
   {
+    guard: 'what else a text sets beside timeouts',
+    file: 'ts/kysely/settings.ts',
+    find: "return !/set_config|setseed|u&\"/i.test(sql.replaceAll(TIMEOUT_CALL, ''))",
+    replace: "return sql !== sql.replaceAll(TIMEOUT_CALL, '')",
+    test: { spec: 'settings', title: 'what sets only how long to wait changes no session' },
+  },
+  {
     guard: 'of several settings the one that means most',
     file: 'ts/kysely/settings.ts',
     find: 'return { name: (worst ?? calls[0]!).name,',

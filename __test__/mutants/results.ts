@@ -3,6 +3,16 @@ import type { Mutant } from './mutant.ts'
 /** What a caller gets: rows that are its own, of the types that the driver gave, and the errors of its own statement. */
 export const RESULTS: readonly Mutant[] = [
   {
+    guard: 'errors that are constants are left as they are',
+    file: 'ts/kysely/row-images.ts',
+    find: "Reflect.set(error, 'query', compiled.sql)",
+    replace: 'Object.assign(error, { query: compiled.sql })',
+    test: {
+      spec: 'constant-errors',
+      title: 'a write with row images that fails on postgres.js throws the error of the database',
+    },
+  },
+  {
     guard: 'fresh rows for each hit',
     file: 'ts/read.ts',
     find: `'hit', start)\n  return access.serve(copyOf(kept))`,

@@ -15,7 +15,7 @@ import type { TransactionState } from '../transaction.ts'
 import { mayHaveHappened } from '../outcome.ts'
 import { beginWrite, changeSchema, flush, writeAnything } from '../write.ts'
 import { queues, runUnlogged } from './driver.ts'
-import { settingOf, settingsCalled } from './settings.ts'
+import { setsOnlyTimeouts, settingOf, settingsCalled } from './settings.ts'
 import { tablesOf } from './node-tables.ts'
 import type { ExecutionOptions } from './seam.ts'
 
@@ -170,7 +170,7 @@ export class WatchedConnection implements ProxyHandler<object> {
     if (unparsed?.read === true) return 'read'
     if (kind !== 'read' || read === undefined) return kind
     if (read.locks) this.state.stopUsing('lock')
-    if (read.session) {
+    if (read.session && !setsOnlyTimeouts(compiled.sql)) {
       const { name, local } = settingsCalled(compiled.sql)
       this.#sessionChanged(name, local)
     }

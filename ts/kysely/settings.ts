@@ -40,6 +40,17 @@ export function settingOf(name: string): Setting {
   return { changesWrites: !/^time( ?zone)?$/.test(plain), changesNames: !VALUE_SETTINGS.test(plain) }
 }
 
+const TIMEOUT_CALL =
+  /\bset_config\s*\(\s*'(?:lock|statement|idle_in_transaction_session)_timeout'\s*,\s*(?:'[^'\\]*'|\$\d+)\s*,\s*(?:true|false)\s*\)/gi
+
+/**
+ * Whether all that a query does to the session is to set how long it waits, as Kysely's Migrator does in front of its lock:
+ * that changes no answer. NOTE: whatever else may change a setting must be visible in the rest, however it is spelt.
+ */
+export function setsOnlyTimeouts(sql: string): boolean {
+  return !/set_config|setseed|u&"/i.test(sql.replaceAll(TIMEOUT_CALL, ''))
+}
+
 const CALL = String.raw`(?:pg_catalog\s*\.\s*)?set_config\s*\(\s*'([^'\\]*)'\s*,\s*(?:'[^'\\]*'|\$\d+|\d+)(?:\s*::\s*\w+)?\s*,\s*(true|false)\s*\)(?:\s+as\s+(?:\w+|"\w+"))?`
 const ONE_CALL = new RegExp(CALL, 'gi')
 const ONLY_CALLS = new RegExp(`^\\s*select\\s+${CALL}(?:\\s*,\\s*${CALL})*\\s*;?\\s*$`, 'i')
