@@ -68,10 +68,11 @@ function smoke(kysely: KyselyBuild): Row {
   // From 0.29 on there is one build, which CommonJS gets as well.
   const one = kysely.version.startsWith('0.28.') ? PROGRAMS[kysely.build] : [...PROGRAMS.esm, ...PROGRAMS.cjs]
   return {
-    cells: [...cellsOf(kysely), 'SQLite (better-sqlite3)', `every feature, installed: ${one.join(', ')}`],
+    cells: [...cellsOf(kysely), 'SQLite (better-sqlite3)', `every feature, installed: ${one.join(', ')}; declarations`],
     async run() {
       using application = new Application(kyselyFolder(kysely.version), 'installed')
       for (const program of one) await application.run(program)
+      await application.typecheck()
     },
   }
 }
