@@ -40,6 +40,12 @@ test('as it is installed: dist/, required by an application in CommonJS', async 
   await runs(t, application(t, '0.28', 'installed'), 'required.cjs')
 })
 
+for (const version of ['0.28', '0.30'] as const) {
+  test(`Kysely ${version}: declarations, in modules of both kinds`, async (t) => {
+    await t.notThrowsAsync(application(t, version, 'installed').typecheck())
+  })
+}
+
 test('a linked package finds the copy of the application, though it resolves another', async (t) => {
   t.is(await runs(t, application(t, '0.28', 'linked'), 'both.mjs'), 'two builds\n')
 })

@@ -91,6 +91,7 @@ export async function smoke(kysely, cacheopsModule) {
     assert.ok(await isHit(genre(db, 2).cache()), `${how}: other rows stay cached`)
   }
   await assert.rejects(async () => db.updateTable('genre').set({ id: 2 }).where('id', '=', 1).execute(), /UNIQUE/)
+  await name()
   await assert.rejects(
     db.transaction().execute(async (trx) => {
       await trx.updateTable('genre').set({ name: 'undone' }).where('id', '=', 1).execute()

@@ -32,7 +32,7 @@ export class Application {
     this.folder = mkdtempSync(join(tmpdir(), 'cacheops-application-'))
     mkdirSync(join(this.folder, 'node_modules'))
     this.link('kysely', kysely)
-    for (const name of ['better-sqlite3', 'lru-cache', 'leven']) this.link(name, join(MODULES, name))
+    for (const name of ['better-sqlite3', 'lru-cache', 'leven', '@types/node']) this.link(name, join(MODULES, name))
     cpSync(PROGRAMS, this.folder, { recursive: true })
     const imports = { '#cacheops': this.#put(source, 'cacheops'), '#again': './again/ts/index.ts' }
     writeFileSync(join(this.folder, 'package.json'), JSON.stringify({ type: 'module', imports }))
@@ -75,6 +75,16 @@ export class Application {
   async run(program: string, ...args: readonly string[]): Promise<string> {
     const { stdout } = await execute(process.execPath, [join(this.folder, program), ...args], { cwd: this.folder })
     return stdout
+  }
+
+  /** Compiles its programs in TypeScript. Rejects with what the compiler says. */
+  async typecheck(): Promise<void> {
+    const tsc = join(MODULES, 'typescript', 'bin', 'tsc')
+    await execute(process.execPath, [tsc, '-p', 'tsconfig.json'], { cwd: this.folder }).catch(
+      (error: { stdout?: string }) => {
+        throw new Error(error.stdout, { cause: error })
+      },
+    )
   }
 
   [Symbol.dispose](): void {

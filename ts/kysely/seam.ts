@@ -1,7 +1,6 @@
 /* oxlint-disable typescript/unbound-method -- the methods that are replaced are called with the executor they belong to */
 
 import type {
-  AbortableOperationOptions,
   CompiledQuery,
   ConnectionProvider,
   DatabaseConnection,
@@ -42,8 +41,8 @@ export interface Execution {
   readonly plugins: readonly KyselyPlugin[]
 }
 
-/** Kysely's options of one execution. */
-export type ExecutionOptions = AbortableOperationOptions | undefined
+/** Kysely's options of one execution, which 0.28 does not declare. */
+export type ExecutionOptions = { readonly signal?: AbortSignal } | undefined
 
 /** Acquires a connection, gives it to the consumer and takes it back. */
 export type Provide = <T>(
