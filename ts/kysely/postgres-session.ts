@@ -43,7 +43,7 @@ export interface PostgresSession {
 }
 
 /** An expression for a {@link PostgresSession} as JSON: the same text for sessions that are alike. */
-export const SESSION = `json_build_object(
+export const SESSION: string = `json_build_object(
   'started', extract(epoch FROM pg_postmaster_start_time())::text,
   'inRecovery', pg_is_in_recovery(),
   'settings', (SELECT json_object_agg(name, current_setting(name, true)) FROM unnest(ARRAY['${SETTINGS.join("', '")}']) name),
