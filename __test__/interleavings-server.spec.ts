@@ -66,16 +66,18 @@ test.serial('pg: orders that are taken for the same one give the same answers', 
   t.deepEqual([...some].sort(), [...all.keys()].sort(), 'none is left out')
 })
 
-const CAUGHT: Readonly<Record<keyof typeof SERVER_FAULTS, Partial<Scene>>> = {
+// Joining needs two readers whose orders are too many for a server; `interleavings.spec.ts` shows that one.
+type Caught = Exclude<keyof typeof SERVER_FAULTS, 'a read is joined without a look at its token'>
+
+const CAUGHT: Readonly<Record<Caught, Partial<Scene>>> = {
   'the token is taken after the read': {},
   'invalidation comes before the commit': { writers: ['transaction', 'update'] },
-  'a read is joined without a look at its token': {},
   'a result is found without its token': {},
   'nothing is ever invalidated': {},
   'a snapshot is taken for what is true now': { readers: [['first', 'first']], within: 'repeatable read' },
 }
 
-for (const fault of Object.keys(SERVER_FAULTS) as (keyof typeof SERVER_FAULTS)[]) {
+for (const fault of Object.keys(CAUGHT) as Caught[]) {
   test.serial(`pg: it is noticed when ${fault}`, async (t) => {
     t.timeout(PATIENCE)
     const undo = SERVER_FAULTS[fault]()
