@@ -511,6 +511,7 @@ const reasonOf: Readonly<Record<number, string>> = {
   [BindCode.noFacts]: 'no_facts',
   [BindCode.badParameters]: 'parameters',
   [BindCode.notARead]: 'not_a_read',
+  [BindCode.inDoubt]: 'write_in_flight',
 }
 
 /** One JSON array out of several. */

@@ -57,6 +57,7 @@ export const BindCode = {
   noFacts: -2,
   badParameters: -3,
   notARead: -4,
+  inDoubt: -5,
 } as const
 
 const OLDEST_NODE = 22

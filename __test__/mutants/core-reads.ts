@@ -167,8 +167,8 @@ export const CORE_READS: readonly Mutant[] = [
   {
     guard: 'a boolean that is given as a string is unknown',
     file: 'crates/core/src/class.rs',
-    find: '(ColumnKind::Bool, Value::Text(_)) => Class::Unknown,',
-    replace: '',
+    find: '(ColumnKind::Other, _) | (ColumnKind::Bool, Value::Text(_)) => Class::Unknown,',
+    replace: '(ColumnKind::Other, _) => Class::Unknown,',
     test: { spec: 'parsers', title: 'postgres.js: a boolean that is given as a string is another one' },
   },
 ]

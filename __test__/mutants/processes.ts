@@ -58,15 +58,15 @@ export const PROCESSES: readonly Mutant[] = [
   {
     guard: 'what an ended thread had announced is dropped at once',
     file: 'crates/core/src/invalidate.rs',
-    find: 'let changes = database.pending().abandon(announced);\n    invalidate(database, &changes);',
-    replace: 'database.pending().abandon(announced);',
+    find: 'invalidate(database, changes);\n    });',
+    replace: 'let _ = changes;\n    });',
     test: { cargo: 'pending', title: 'what_a_thread_leaves_behind_is_dropped_at_once_and_with_every_write' },
   },
   {
     guard: 'what an ended thread had announced stays announced',
-    file: 'crates/core/src/pending.rs',
-    find: 'if !writes.abandoned.is_empty() {',
-    replace: 'if writes.abandoned.len() > usize::MAX - 1 {',
+    file: 'crates/core/src/invalidate.rs',
+    find: 'invalidate(database, &pending.abandoned(database.epoch()));',
+    replace: '',
     test: { cargo: 'pending', title: 'what_a_thread_leaves_behind_is_dropped_at_once_and_with_every_write' },
   },
   {

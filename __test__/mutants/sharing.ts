@@ -34,22 +34,50 @@ export const SHARING: readonly Mutant[] = [
     test: { spec: 'peers', title: 'sqlite: a schema that another instance learnt of, and that was never committed' },
   },
   {
-    guard: 'whoever settles drops what others have announced',
+    guard: 'whoever settles puts in doubt what others have announced',
     file: 'crates/core/src/invalidate.rs',
-    find: 'invalidate(database, &other.changes());',
-    replace: 'let _ = other;',
-    test: { cargo: 'pending', title: 'whoever_settles_drops_what_others_have_announced' },
+    find: 'pending.doubt(number, touched(other.database(), &other.changes()));',
+    replace: 'let _ = (number, touched(other.database(), &other.changes()));',
+    test: { cargo: 'pending', title: 'whoever_settles_puts_in_doubt_what_others_have_announced' },
   },
   {
-    guard: 'a write that changed nothing drops what others have announced',
+    guard: 'what is in doubt is neither given nor kept',
+    file: 'crates/core/src/bind.rs',
+    find: 'if slots.iter().any(|slot| stamps.is_in_doubt(*slot)) {',
+    replace: 'if slots.iter().all(|slot| stamps.is_in_doubt(*slot)) {',
+    test: { cargo: 'pending', title: 'whoever_settles_puts_in_doubt_what_others_have_announced' },
+  },
+  {
+    guard: 'a doubt ends with its write',
+    file: 'crates/core/src/pending.rs',
+    find: 'self.stamps.lower_doubt(*slot);',
+    replace: 'let _ = slot;',
+    test: { cargo: 'pending', title: 'whoever_settles_puts_in_doubt_what_others_have_announced' },
+  },
+  {
+    guard: 'doubts are counted',
+    file: 'crates/core/src/stamps.rs',
+    find: 'self.doubts[slot.0 as usize].fetch_add(1, Ordering::SeqCst);',
+    replace: 'self.doubts[slot.0 as usize].store(1, Ordering::SeqCst);',
+    test: { cargo: 'pending', title: 'two_writes_in_doubt_are_two' },
+  },
+  {
+    guard: 'schemes that are registered meanwhile are in doubt from the next return on',
+    file: 'crates/core/src/pending.rs',
+    find: 'if doubts.slots.insert(slot) {',
+    replace: 'if doubts.slots.is_empty() && doubts.slots.insert(slot) {',
+    test: { cargo: 'pending', title: 'a_scheme_that_is_registered_later_is_in_doubt_from_the_next_return_on' },
+  },
+  {
+    guard: 'a write that changed nothing puts in doubt what others have announced',
     file: 'crates/core/src/invalidate.rs',
     find: `let report = invalidate(database, changes);
-    for other`,
+    let pending`,
     replace: `let report = invalidate(database, changes);
     if changes.is_empty() {
         return report;
     }
-    for other`,
+    let pending`,
     test: { cargo: 'pending', title: 'a_write_of_nothing_does_so_as_well' },
   },
   {
@@ -62,7 +90,7 @@ export const SHARING: readonly Mutant[] = [
   {
     guard: 'what is settled is announced no more',
     file: 'crates/core/src/invalidate.rs',
-    find: 'database.pending().retract(number);',
+    find: 'pending.retract(number);',
     replace: 'let _ = number;',
     test: { cargo: 'pending', title: 'what_was_taken_back_or_settled_is_dropped_by_nobody' },
   },

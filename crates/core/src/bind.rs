@@ -34,6 +34,8 @@ pub enum Bound {
     BadParameters,
     /// The text is not a read.
     NotARead,
+    /// A write on its way may have changed the result: it is neither given nor kept before that is known.
+    InDoubt,
 }
 
 /// The part of a read's plan that binding needs.
@@ -126,12 +128,17 @@ pub fn bind(shape: &Shape, input: &[u8]) -> Bound {
             input,
             parameters: &binder.parameters,
         };
-        let (mut token, slots) = (0u64, &mut binder.slots);
+        let (stamps, slots) = (database.stamps(), &mut binder.slots);
         slots.clear();
         reader.dependencies(database, &bindings, &mut binder.matched, |slot| {
-            token = token.wrapping_add(database.stamps().load(slot));
             slots.push(slot);
         });
+        // NOTE: all of them before the first stamp, see `stamps`.
+        if slots.iter().any(|slot| stamps.is_in_doubt(*slot)) {
+            return Bound::InDoubt;
+        }
+        let stamp_of = |slot: &Slot| stamps.load(*slot);
+        let token = slots.iter().map(stamp_of).fold(0, u64::wrapping_add);
         let key = binder.key.key(
             &shape.planned.prefix,
             &shape.layout,

@@ -27,10 +27,9 @@ const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 /// The class of a parameter that is compared with a column of this kind.
 pub fn of_parameter(kind: ColumnKind, value: &Value<'_>, out: &mut String) -> Class {
     match (kind, value) {
-        (ColumnKind::Other, _) => Class::Unknown,
-        (_, Value::Null) => Class::Null,
         // NOTE: postgres.js sends false for every boolean that is a string, 'true' and 't' among them.
-        (ColumnKind::Bool, Value::Text(_)) => Class::Unknown,
+        (ColumnKind::Other, _) | (ColumnKind::Bool, Value::Text(_)) => Class::Unknown,
+        (_, Value::Null) => Class::Null,
         (_, Value::Text(text)) => of_text(kind, text, out),
         (ColumnKind::Int, Value::Number(number)) => {
             // Not 2^53: a driver that binds doubles makes the database compare 2^53 + 1 as equal to it.

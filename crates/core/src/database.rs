@@ -69,7 +69,7 @@ impl Shared {
             slot: stamps.slot(stamps.name(Level::Database, &[identity.as_bytes()])),
             registry: RwLock::default(),
             version: AtomicU64::new(0),
-            pending: Pending::default(),
+            pending: Pending::new(stamps),
         }
     }
 }
@@ -234,7 +234,7 @@ impl Database {
                 .unwrap_or_else(PoisonError::into_inner);
             self.stamps().drop_stamp(self.shared.slot);
             // Readers of another view know that their schemes are registered, and do not look again.
-            if views(&opened, &self.shared).count() == 1 {
+            if views(opened.as_ref(), &self.shared).count() == 1 {
                 registry.clear();
             }
             self.stamps().drop_stamp(self.shared.slot);
@@ -247,7 +247,7 @@ impl Database {
     pub fn drop_facts(&self) {
         let found: Vec<_> = {
             let opened = OPENED.read().unwrap_or_else(PoisonError::into_inner);
-            views(&opened, &self.shared).cloned().collect()
+            views(opened.as_ref(), &self.shared).cloned().collect()
         };
         for view in found {
             view.forget_facts();
@@ -281,9 +281,10 @@ impl Database {
         self.plans().insert(text, planned);
     }
 
-    /// Drops everything of this database.
-    pub fn drop_all(&self) {
-        self.shared.stamps.drop_stamp(self.shared.slot);
+    /// The stamp that every result of this database depends on, and no other's.
+    #[must_use]
+    pub fn slot(&self) -> Slot {
+        self.shared.slot
     }
 }
 
@@ -321,10 +322,10 @@ pub fn open_store(name: &str) -> Result<u32> {
 
 /// All views of a database.
 fn views<'a>(
-    opened: &'a Option<Opened>,
+    opened: Option<&'a Opened>,
     shared: &'a Arc<Shared>,
 ) -> impl Iterator<Item = &'a Arc<Database>> {
-    let databases = opened.iter().flat_map(|opened| &opened.databases);
+    let databases = opened.into_iter().flat_map(|opened| &opened.databases);
     databases.filter(|database| Arc::ptr_eq(&database.shared, shared))
 }
 

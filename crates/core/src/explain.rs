@@ -137,7 +137,7 @@ pub fn bound(shape: &Shape, input: &[u8]) -> Json {
             json!(format!("{:032x}", u128::from_be_bytes(key)))
         }
         Bound::Stale => return json!({ "error": "stale", "key": null, "dependencies": [] }),
-        Bound::NoFacts | Bound::NotARead | Bound::BadParameters => Json::Null,
+        Bound::NoFacts | Bound::NotARead | Bound::BadParameters | Bound::InDoubt => Json::Null,
     };
     let mut info = self::shape(shape, 0);
     let Some(read) = shape.planned.read() else {

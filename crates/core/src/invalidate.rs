@@ -81,34 +81,51 @@ impl Report {
     }
 }
 
-/// Drops the stamps of a write that has been committed, and of all others that may have been: see [`crate::pending`].
+/// Drops the stamps of a write that has been committed, and puts in doubt what all others may have changed: see
+/// [`crate::pending`].
 ///
-/// When it returns, every token taken before the commit from what the changes may have touched is dead. Only the write's
-/// own changes are reported.
+/// When it returns, every token taken before the commit from what the changes may have touched is dead.
 pub fn settle(database: &Database, changes: &[Change], announced: Option<u64>) -> Report {
     let report = invalidate(database, changes);
-    for other in database.pending().others(announced, database.epoch()) {
-        invalidate(other.database().unwrap_or(database), &other.changes());
+    let pending = database.pending();
+    for (number, other) in pending.others(announced) {
+        pending.doubt(number, touched(other.database(), &other.changes()));
     }
+    invalidate(database, &pending.abandoned(database.epoch()));
     if let Some(number) = announced {
-        database.pending().retract(number);
+        pending.retract(number);
     }
     report
 }
 
 /// The thread of an announced write has ended: it may be committed already, or any time later.
 pub fn abandon(database: &Database, announced: u64) {
-    let changes = database.pending().abandon(announced);
-    invalidate(database, &changes);
+    database.pending().abandon(announced, |changes| {
+        invalidate(database, changes);
+    });
 }
 
 /// Drops the stamps of changes whose transaction has committed.
 ///
 /// When it returns, every token taken before the commit from what the changes may have touched is dead.
 pub fn invalidate(database: &Database, changes: &[Change]) -> Report {
-    let mut report = Report::default();
+    walk(database, changes, true).report
+}
+
+/// The stamps that changes would drop.
+fn touched(database: &Database, changes: &[Change]) -> HashSet<Slot> {
+    walk(database, changes, false).done
+}
+
+fn walk<'a>(database: &'a Database, changes: &[Change], drops: bool) -> Walk<'a> {
+    let mut walk = Walk {
+        database,
+        drops,
+        report: Report::default(),
+        done: HashSet::new(),
+    };
     if changes.is_empty() {
-        return report;
+        return walk;
     }
     let (facts, epoch) = database.facts();
     for change in changes {
@@ -117,31 +134,27 @@ pub fn invalidate(database: &Database, changes: &[Change]) -> Report {
             warning: true,
             ..
         } = change
-            && !report.warnings.contains(reason)
+            && !walk.report.warnings.contains(reason)
         {
-            report.warnings.push(reason.clone());
+            walk.report.warnings.push(reason.clone());
         }
     }
-    database.stamps().drop_stamp(database.any_slot());
+    walk.touch(database.any_slot());
     let outdated = changes.iter().any(|change| change.epoch() != epoch);
     let everything = changes
         .iter()
         .find(|change| matches!(change, Change::Everything { .. }));
     if outdated || everything.is_some() {
         let reason = everything.map_or("the schema facts changed since the write", Change::reason);
-        return all(database, reason, report);
+        walk.everything(reason);
+        return walk;
     }
     let registry = database.registry();
-    let mut drop = Drops {
-        database,
-        facts: facts.as_deref(),
-        report,
-        done: HashSet::new(),
-    };
+    let facts = facts.as_deref();
     for change in changes {
         match change {
             Change::Everything { .. } => {}
-            Change::Table { table, reason, .. } => drop.table(table, reason),
+            Change::Table { table, reason, .. } => walk.table(table, reason),
             Change::Rows {
                 table,
                 columns,
@@ -150,42 +163,59 @@ pub fn invalidate(database: &Database, changes: &[Change]) -> Report {
                 ..
             } => {
                 if let Some(schemes) = registry.get(table) {
-                    drop.rows(table, schemes, columns.as_deref(), rows, reason);
+                    walk.rows(facts, table, schemes, columns.as_deref(), rows, reason);
                 }
             }
         }
     }
     std::mem::drop(registry);
-    drop.report
+    walk
 }
 
 /// Drops everything of a database.
 pub fn everything(database: &Database, reason: &str) -> Report {
-    all(database, reason, Report::default())
+    let mut walk = Walk {
+        database,
+        drops: true,
+        report: Report::default(),
+        done: HashSet::new(),
+    };
+    walk.everything(reason);
+    walk.report
 }
 
-fn all(database: &Database, reason: &str, mut report: Report) -> Report {
-    database.drop_all();
-    report.add(None, Level::Database, || "everything".to_owned(), reason);
-    report
-}
-
-struct Drops<'a> {
+/// A look at all stamps that changes may have touched.
+struct Walk<'a> {
     database: &'a Database,
-    facts: Option<&'a Facts>,
+    /// They are dropped, not only looked at.
+    drops: bool,
     report: Report,
     done: HashSet<Slot>,
 }
 
-impl Drops<'_> {
+impl Walk<'_> {
     fn stamps(&self) -> &'static Stamps {
         self.database.stamps()
     }
 
+    /// Whether it is met for the first time.
+    fn touch(&mut self, slot: Slot) -> bool {
+        let first = self.done.insert(slot);
+        if first && self.drops {
+            self.stamps().drop_stamp(slot);
+        }
+        first
+    }
+
+    fn everything(&mut self, reason: &str) {
+        self.touch(self.database.slot());
+        let what = || "everything".to_owned();
+        self.report.add(None, Level::Database, what, reason);
+    }
+
     fn table(&mut self, table: &TableName, reason: &str) {
         let slot = self.database.table_slot(table);
-        if self.done.insert(slot) {
-            self.stamps().drop_stamp(slot);
+        if self.touch(slot) {
             self.report
                 .add(Some(table), Level::Table, || "every row".to_owned(), reason);
         }
@@ -193,6 +223,7 @@ impl Drops<'_> {
 
     fn rows(
         &mut self,
+        facts: Option<&Facts>,
         table: &TableName,
         schemes: &Schemes,
         columns: Option<&[String]>,
@@ -227,11 +258,18 @@ impl Drops<'_> {
             .iter()
             .filter(|scheme| scheme.concerns(columns))
         {
-            self.scheme(table, scheme, rows, reason);
+            self.scheme(facts, table, scheme, rows, reason);
         }
     }
 
-    fn scheme(&mut self, table: &TableName, scheme: &Scheme, rows: &[Row], reason: &str) {
+    fn scheme(
+        &mut self,
+        facts: Option<&Facts>,
+        table: &TableName,
+        scheme: &Scheme,
+        rows: &[Row],
+        reason: &str,
+    ) {
         let name = self.database.scheme_name(table, scheme);
         let partial = rows.iter().any(|row| {
             scheme
@@ -241,8 +279,7 @@ impl Drops<'_> {
         });
         if partial || scheme.columns.is_empty() {
             let slot = self.stamps().slot(name);
-            if self.done.insert(slot) {
-                self.stamps().drop_stamp(slot);
+            if self.touch(slot) {
                 let what = || match scheme.columns.as_slice() {
                     [] => "any row".to_owned(),
                     columns => format!("any {}", columns.join(", ")),
@@ -260,11 +297,10 @@ impl Drops<'_> {
                 self.stamps()
                     .condition(name, classes.map(|class| self.stamps().class(class))),
             );
-            if !self.done.insert(slot) {
+            if !self.touch(slot) {
                 continue;
             }
-            self.stamps().drop_stamp(slot);
-            let known = self.facts.and_then(|facts| facts.table(table));
+            let known = facts.and_then(|facts| facts.table(table));
             let what = || {
                 let compared = row
                     .iter()

@@ -8,6 +8,13 @@
 //! Counters only grow. So if the sum of some counters is the same at two moments, each of them is the same: had any grown,
 //! the sum would have grown, since none can shrink to make up for it. Sums stay exact in a double below 2^53.
 //!
+//! # Doubts
+//!
+//! Each slot also counts the writes on their way of which nobody knows yet whether they have changed what depends on it (see
+//! [`crate::pending`]). While there is one, results are neither given nor kept. It takes nothing away: once the writes are
+//! settled, what they did not change is as good as before. A reader looks at all doubts before it loads the first counter,
+//! and a writer lowers a doubt after it has dropped what it changed: a reader that sees no doubt sees what was dropped.
+//!
 //! # Memory ordering
 //!
 //! *Increment* is a release and *load* an acquire: a reader that sees an increment also sees what happened before it, the
@@ -24,7 +31,7 @@
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Mutex, PoisonError};
 
 /// Counters per store: 8 MiB of address space, of which only touched pages take memory.
@@ -46,6 +53,7 @@ impl Slot {
 #[derive(Debug)]
 pub struct Stamps {
     counters: &'static [AtomicU64],
+    doubts: &'static [AtomicU32],
     /// Differs by process and store, so that nobody outside can aim values at one slot.
     keys: [u64; 2],
 }
@@ -117,7 +125,8 @@ impl Stamps {
             .entry(name.to_owned())
             .or_insert_with(|| {
                 Box::leak(Box::new(Self {
-                    counters: counters(),
+                    counters: zeroed(),
+                    doubts: zeroed(),
                     keys: keys(),
                 }))
             })
@@ -181,6 +190,23 @@ impl Stamps {
         self.counters[slot.0 as usize].load(Ordering::Acquire)
     }
 
+    /// Whether a write on its way may have changed what depends on this.
+    #[must_use]
+    #[inline]
+    pub fn is_in_doubt(&self, slot: Slot) -> bool {
+        self.doubts[slot.0 as usize].load(Ordering::Acquire) != 0
+    }
+
+    /// One write more may have changed what depends on this.
+    pub(crate) fn raise_doubt(&self, slot: Slot) {
+        self.doubts[slot.0 as usize].fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// One of them is settled: what it changed has been dropped.
+    pub(crate) fn lower_doubt(&self, slot: Slot) {
+        self.doubts[slot.0 as usize].fetch_sub(1, Ordering::Release);
+    }
+
     /// Drops a stamp: every token that holds it is dead from now on.
     pub fn drop_stamp(&self, slot: Slot) {
         self.counters[slot.0 as usize].fetch_add(1, Ordering::Release);
@@ -199,11 +225,16 @@ fn keys() -> [u64; 2] {
     [random.hash_one(0), random.hash_one(1) | 1]
 }
 
-/// The counters, all zero, from pages that the system zeroes when they are first touched.
-fn counters() -> &'static [AtomicU64] {
-    let layout = Layout::array::<AtomicU64>(SLOTS).unwrap_or_else(|_| Layout::new::<AtomicU64>());
+/// An atomic integer, of which all bits zero is zero.
+trait Zeroed {}
+impl Zeroed for AtomicU64 {}
+impl Zeroed for AtomicU32 {}
+
+/// One for each slot, all zero, from pages that the system zeroes when they are first touched.
+fn zeroed<T: Zeroed>() -> &'static [T] {
+    let layout = Layout::array::<T>(SLOTS).unwrap_or_else(|_| Layout::new::<T>());
     assert!(
-        layout.size() == SLOTS * size_of::<AtomicU64>(),
+        layout.size() == SLOTS * size_of::<T>(),
         "the layout of 2^20 counters fits any address space"
     );
     // SAFETY: the layout is not empty (checked above).
@@ -211,9 +242,8 @@ fn counters() -> &'static [AtomicU64] {
     if start.is_null() {
         handle_alloc_error(layout);
     }
-    #[expect(clippy::cast_ptr_alignment, reason = "the layout is that of the type")]
-    let start = start.cast::<AtomicU64>();
-    // SAFETY: `start` points to SLOTS * 8 bytes, aligned by `layout`, zeroed (a valid AtomicU64), and never freed.
+    let start = start.cast::<T>();
+    // SAFETY: `start` points to SLOTS values, aligned by `layout`, zeroed (a valid T, see `Zeroed`), and never freed.
     unsafe { std::slice::from_raw_parts(start, SLOTS) }
 }
 

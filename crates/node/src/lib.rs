@@ -145,7 +145,8 @@ pub fn release(shape: u32) {
 }
 
 /// Binds a shape to the input in the scratch that ends at `length`. A token (0 or more), with the key in the scratch; or
-/// -1: facts changed, prepare again; -2: no facts; -3: malformed parameters; -4: not a read.
+/// -1: facts changed, prepare again; -2: no facts; -3: malformed parameters; -4: not a read;
+/// -5: a write on its way may have changed the result.
 #[napi(catch_unwind)]
 pub fn bind(shape: u32, length: u32) -> Result<f64> {
     let bound = shape::with(shape, |shape| {
@@ -161,6 +162,7 @@ pub fn bind(shape: u32, length: u32) -> Result<f64> {
         Some(Bound::NoFacts) => -2.0,
         Some(Bound::BadParameters) | None => -3.0,
         Some(Bound::NotARead) => -4.0,
+        Some(Bound::InDoubt) => -5.0,
     })
 }
 
