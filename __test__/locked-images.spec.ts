@@ -118,7 +118,7 @@ const KEPT: Record<
     write: () => db.updateTable('track').set({ genre_id: 3 }).returning('id').execute(),
   }),
   'values that some rows already have': ({ db }) => ({
-    drops: { id1: track(db, 'id', 1) },
+    drops: { id1: track(db, 'id', 1), one: track(db, 'genre_id', 1) },
     keeps: { id6: track(db, 'id', 6) },
     write: () => db.updateTable('track').set({ genre_id: 3 }).where('position', '=', 1).execute(),
   }),
@@ -218,13 +218,33 @@ test.serial('keys that are exchanged, or move on', async (t) => {
 
 test.serial('two long values are not taken for the same', async (t) => {
   const opened = await open(t, {
-    schema: `create table wide (id int primary key, b text); insert into wide values (1, repeat('x', 5000));`,
+    schema: `create table wide (id int primary key, b text, c text); insert into wide values (1, repeat('x', 5000), 'c');`,
   })
   const db = opened.db as Kysely<any>
-  const one = db.selectFrom('wide').select('b').where('id', '=', 1).cache()
-  await expectAfter(t, opened, { drops: { one } }, () =>
-    sql`update wide set b = repeat('y', 5000) where id = 1`.execute(db),
-  )
+  const one = db.selectFrom('wide').select('b').where('c', '=', 'c').cache()
+  for (const [text, where] of [
+    ['y', 'id < 5'],
+    ['z', 'id = 1'],
+  ]) {
+    await expectAfter(t, opened, { drops: { one } }, () =>
+      sql.raw(`update wide set b = repeat('${text}', 5000), c = 'c' where ${where}`).execute(db),
+    )
+  }
+  t.is(opened.recorder.count(/FOR NO KEY UPDATE/), 2)
+})
+
+test.serial('two rows under a key that was unique', async (t) => {
+  const opened = await open(t, {
+    schema: `create table seat (id int, who int, constraint one unique (id)); insert into seat values (1, 7);`,
+  })
+  const db = opened.db as Kysely<any>
+  const seat = (who: number): Query => db.selectFrom('seat').selectAll().where('who', '=', who).orderBy('id').cache()
+  const seats = { seven: seat(7), eight: seat(8), nine: seat(9) }
+  for (const query of Object.values(seats)) await query.execute()
+  await opened.exec('alter table seat drop constraint one; insert into seat values (1, 8)')
+  await db.updateTable('seat').set({ who: 9 }).where('id', '=', 1).execute()
+  t.is((await seats.nine.execute()).length, 2)
+  t.is((await seats.eight.execute()).length, 0)
 })
 
 test.serial('errors speak of the text of the caller', async (t) => {

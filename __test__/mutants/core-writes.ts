@@ -198,8 +198,8 @@ export const CORE_WRITES: readonly Mutant[] = [
   {
     guard: 'old values are read under a lock',
     file: 'crates/core/src/locked_images.rs',
-    find: ' LIMIT {} FOR NO KEY UPDATE)',
-    replace: ' LIMIT {})',
+    find: 'text.add(" FOR NO KEY UPDATE)");',
+    replace: 'text.add(")");',
     test: { spec: 'locked-images', title: 'the old values are those that others committed while the statement waited' },
   },
   {

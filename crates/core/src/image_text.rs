@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use crate::images::{Builder, ImagePlan, LIMIT, Mode, Select};
-use crate::locked_images::Locked;
 use crate::plan::{Operand, Verb};
 use crate::rewrite::{Positions, Rewritten};
 use crate::schema::ColumnKind;
@@ -39,7 +38,9 @@ impl Builder<'_> {
             }
             None => self.one_side(&plan),
         };
-        plan.old_as_json = locked.is_some();
+        if let Some(locked) = &locked {
+            locked.describe(&mut plan);
+        }
         plan.counted = positions.returning.is_none() && !self.bounded();
         let mut text = Rewritten::of(sql);
         if let Some(locked) = &locked {
@@ -50,7 +51,7 @@ impl Builder<'_> {
             text.add("\"$cacheops$w\" AS (");
         }
         match &locked {
-            Some(_) => Locked::write_statement(&mut text, positions),
+            Some(locked) => locked.write_statement(&mut text, positions),
             None => text.keep(0..positions.end),
         }
         text.add(if positions.returning.is_some() {

@@ -189,6 +189,13 @@ impl Builder<'_> {
             })
     }
 
+    /// Whether values are compared, besides those that are taken anyway. Without `RETURNING old` only where rows are locked
+    /// for other old values: to find out that nothing has changed is not worth it.
+    fn tells_what_differs(&self, columns: &[String]) -> bool {
+        self.facts.returning_old
+            || columns.iter().any(|column| self.written(column)) && self.locked().is_ok()
+    }
+
     /// The columns that schemes and foreign key actions ask for.
     fn wanted(&self) -> Imaged {
         let mut wanted = Imaged::default();
@@ -238,7 +245,8 @@ impl Builder<'_> {
         differs.retain(|column| !useless(column));
         wanted.columns.sort_unstable();
         wanted.columns.dedup();
-        if self.update() && self.dialect == Dialect::Postgres && self.can_tell_old() {
+        let postgres = self.update() && self.dialect == Dialect::Postgres;
+        if postgres && self.tells_what_differs(&wanted.columns) {
             differs.retain(|column| !wanted.columns.contains(column));
             differs.sort_unstable();
             differs.dedup();

@@ -1,20 +1,23 @@
 //! Old values of an UPDATE where the server has no `RETURNING old` (`PostgreSQL` before 18): the rows are locked in front of
-//! it, in the same statement.
+//! it, in the same statement. One row, and several:
 //!
 //! ```sql
+//! WITH o AS MATERIALIZED (SELECT old values FROM t WHERE … FOR NO KEY UPDATE)
+//! UPDATE t SET … FROM o WHERE … RETURNING …, old values
+//!
 //! WITH o AS MATERIALIZED (SELECT key, old values FROM t WHERE … LIMIT 1001 FOR NO KEY UPDATE),
 //!      m AS MATERIALIZED (SELECT jsonb_object_agg(key, values) AS m FROM o)
 //! UPDATE t SET … WHERE (…) AND (SELECT count(*) FROM m) = 1 RETURNING …, (SELECT m FROM m) -> key AS old
 //! ```
 //!
-//! - The condition that names `m` has no column of the row, so the server evaluates it once, before it looks for the first row:
-//!   all rows are locked, in the version that is the newest then, before any is changed. A plain SELECT would give what the
-//!   snapshot has, and what others have committed in between would be in nobody's image.
+//! - All rows are locked, in the version that is the newest then, before any is changed: one row is joined with `o` first, and
+//!   the condition that names `m` has no column of the row, so the server evaluates it once, before it looks for the first row.
+//!   A plain SELECT would give what the snapshot has, and what others have committed in between would be in nobody's image.
 //! - The rows that are locked are those that the UPDATE changes: both have the same condition (which is repeatable), the same
 //!   snapshot, and look at the newest version of a row that has changed since.
-//! - A row is found again by its key. Where the statement changes keys, at least one of the new ones is none of the old: a cycle
-//!   would violate the key row by row (only immediate ones count). Then, and where the map is not unambiguous, there are no old
-//!   values, and what the text tells must do.
+//! - Of several, a row is found again by its key. Where the statement changes keys, at least one of the new ones is none of the
+//!   old: a cycle would violate the key row by row (only immediate ones count). Then, and where the map is not unambiguous,
+//!   there are no old values, and what the text tells must do.
 
 use std::fmt::Write as _;
 
@@ -25,6 +28,8 @@ use crate::schema::ColumnKind;
 
 /// Longer values are not written down: the map would get too large for the server.
 const LONGEST: usize = 4_096;
+/// True once all rows are locked.
+const LOCKED: &str = "(SELECT count(*) FROM \"$cacheops$m\") = 1";
 
 /// How the old values of one UPDATE are found.
 pub(crate) struct Locked<'a> {
@@ -34,15 +39,11 @@ pub(crate) struct Locked<'a> {
 }
 
 impl Builder<'_> {
-    /// Whether the old values of an UPDATE can be had beside the new ones.
-    pub(crate) fn can_tell_old(&self) -> bool {
-        self.facts.returning_old || self.locked().is_ok()
-    }
-
     pub(crate) fn locked(&self) -> Result<Locked<'_>, String> {
         if !self.update() {
             return Err("the server has no RETURNING old".to_owned());
         }
+        // NOTE: a key that is pinned to one value. Of several a row may take another's, and a join would not find it again.
         if self.rows_at_most() == Some(1) {
             return Ok(Locked {
                 builder: self,
@@ -65,6 +66,19 @@ impl Builder<'_> {
 }
 
 impl Locked<'_> {
+    fn one(&self) -> bool {
+        self.key.is_empty()
+    }
+
+    /// How its answer is to be read.
+    pub(crate) fn describe(&self, plan: &mut ImagePlan) {
+        plan.old_as_json = !self.one();
+        if self.one() {
+            // The facts may be older than the table: of two rows nobody knows which old values are whose.
+            plan.limit = 1;
+        }
+    }
+
     /// The common table expressions in front of the statement.
     pub(crate) fn write_with(
         &self,
@@ -73,42 +87,51 @@ impl Locked<'_> {
         plan: &ImagePlan,
     ) {
         text.add("WITH \"$cacheops$o\" AS MATERIALIZED (SELECT ");
-        if !self.key.is_empty() {
-            text.add(&self.key());
-            text.add(" AS k, ");
+        let columns = plan.columns.iter().chain(&plan.differs);
+        if self.one() {
+            let values = columns
+                .enumerate()
+                .map(|(at, column)| format!("{}::text AS \"$cacheops$v{at}\"", self.own(column)));
+            text.add(&values.collect::<Vec<_>>().join(", "));
+        } else {
+            let values: Vec<_> = columns.map(|column| self.value(column, "false")).collect();
+            text.add(&format!(
+                "{} AS k, jsonb_build_array({}) AS v",
+                self.key(),
+                values.join(", ")
+            ));
         }
-        let values = plan.columns.iter().chain(&plan.differs);
-        let values: Vec<String> = values.map(|column| self.value(column, "false")).collect();
-        // Writing to a text cannot fail.
-        let _ = write!(
-            text,
-            "jsonb_build_array({}) AS v FROM {}",
-            values.join(", "),
-            self.builder.rewritable.from_sql
-        );
+        text.add(" FROM ");
+        text.add(&self.builder.rewritable.from_sql);
         if let Some(condition) = &positions.where_range {
             text.add(" WHERE ");
             text.keep(condition.clone());
         }
-        let all = if self.key.is_empty() {
-            "CASE WHEN count(*) = 1 THEN jsonb_agg(v) -> 0 END"
+        if self.one() {
+            text.add(" FOR NO KEY UPDATE)");
         } else {
-            // A key with NULL in it, or one of which two are written alike, belongs to nobody.
-            "CASE WHEN count(*) = count(DISTINCT k) THEN jsonb_object_agg(k, v) FILTER (WHERE k IS NOT NULL) END"
-        };
-        let _ = write!(
-            text,
-            " LIMIT {} FOR NO KEY UPDATE), \"$cacheops$m\" AS MATERIALIZED (SELECT {all} AS m FROM \"$cacheops$o\")",
-            LIMIT + 1
-        );
+            // A key with NULL in it, or one of which two are written alike, belongs to nobody. Writing to a text cannot fail.
+            let _ = write!(
+                text,
+                " LIMIT {} FOR NO KEY UPDATE), \"$cacheops$m\" AS MATERIALIZED (SELECT \
+                 CASE WHEN count(*) = count(DISTINCT k) THEN jsonb_object_agg(k, v) FILTER (WHERE k IS NOT NULL) END AS m \
+                 FROM \"$cacheops$o\")",
+                LIMIT + 1
+            );
+        }
         if !plan.counted {
             text.add(" ");
         }
     }
 
     /// The caller's statement, up to its end or its RETURNING list, that waits for the locks.
-    pub(crate) fn write_statement(text: &mut Rewritten<'_>, positions: &Positions) {
-        const LOCKED: &str = "(SELECT count(*) FROM \"$cacheops$m\") = 1";
+    pub(crate) fn write_statement(&self, text: &mut Rewritten<'_>, positions: &Positions) {
+        if let (true, Some(at)) = (self.one(), positions.where_at) {
+            text.keep(0..at);
+            text.add("FROM \"$cacheops$o\" ");
+            text.keep(at..positions.end);
+            return;
+        }
         let rest = if let Some(condition) = &positions.where_range {
             text.keep(0..condition.start);
             text.add("(");
@@ -130,24 +153,33 @@ impl Locked<'_> {
 
     /// What is added to RETURNING.
     pub(crate) fn items(&self, plan: &ImagePlan) -> Vec<String> {
-        let old = if self.key.is_empty() {
-            "(SELECT m FROM \"$cacheops$m\")".to_owned()
+        let old = if self.one() {
+            String::new()
         } else {
             format!("(SELECT m FROM \"$cacheops$m\") -> {}", self.key())
         };
         let mut items = Vec::new();
-        if !plan.columns.is_empty() {
+        if !self.one() && !plan.columns.is_empty() {
             items.push(format!("({old})::text AS \"$cacheops$o\""));
         }
         for (at, column) in plan.columns.iter().enumerate() {
+            if self.one() {
+                items.push(format!("\"$cacheops$v{at}\" AS \"$cacheops$o{at}\""));
+            }
             items.push(format!("{}::text AS \"$cacheops$n{at}\"", self.own(column)));
         }
         for (at, column) in plan.differs.iter().enumerate() {
-            let new = self.value(column, "true");
             let place = plan.columns.len() + at;
-            items.push(format!(
-                "(({old}) -> {place} IS DISTINCT FROM coalesce(to_jsonb({new}), 'null'))::int::text AS \"$cacheops$d{at}\""
-            ));
+            let differs = if self.one() {
+                format!(
+                    "\"$cacheops$v{place}\" IS DISTINCT FROM {}::text",
+                    self.own(column)
+                )
+            } else {
+                let new = self.value(column, "true");
+                format!("({old}) -> {place} IS DISTINCT FROM coalesce(to_jsonb({new}), 'null')")
+            };
+            items.push(format!("({differs})::int::text AS \"$cacheops$d{at}\""));
         }
         items
     }

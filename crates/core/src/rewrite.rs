@@ -15,6 +15,8 @@ pub struct Positions {
     pub end: usize,
     /// Where a RETURNING begins that is outside all parentheses: what is added at the end continues its list.
     pub returning: Option<usize>,
+    /// Where the keyword WHERE begins.
+    pub where_at: Option<usize>,
     /// The WHERE condition, without the keyword.
     pub where_range: Option<Range<usize>>,
     /// Indices of the parameters inside the WHERE condition. Empty without WHERE.
@@ -75,6 +77,7 @@ pub fn positions(sql: &str, dialect: Dialect) -> Option<Positions> {
     if depth != 0 {
         return None;
     }
+    let where_at = condition.map(|start| lexemes[start - 1].start);
     let condition =
         condition.map(|start| &lexemes[start..stop.unwrap_or(lexemes.len()).max(start)]);
     let (where_range, where_params) = match condition {
@@ -87,6 +90,7 @@ pub fn positions(sql: &str, dialect: Dialect) -> Option<Positions> {
     Some(Positions {
         end,
         returning,
+        where_at,
         where_range,
         where_params,
     })
