@@ -36,8 +36,9 @@ const DIALECTS: Record<string, () => Promise<() => Dialect>> = {
   },
   // One client: what is left open on it is the next one's, too.
   pg: async () => {
-    const { host, port, user, exec } = await sharedCluster()
-    await exec('drop table if exists crate, shelf')
+    const cluster = await sharedCluster()
+    const { host, port, user } = cluster
+    await cluster.exec('drop table if exists crate, shelf')
     const pool = new Pool({ host, port, user, database: 'postgres', max: 1 })
     pools.push(pool)
     return () => new PostgresDialect({ pool })
@@ -142,8 +143,9 @@ test.serial('sqlite: db.transaction() of one instance, reads and writes of anoth
 })
 
 test.serial('pg: a transaction does not get dirty by what other instances write meanwhile', async (t) => {
-  const { host, port, user, exec } = await sharedCluster()
-  await exec(
+  const cluster = await sharedCluster()
+  const { host, port, user } = cluster
+  await cluster.exec(
     'drop table if exists crate, shelf; create table shelf (id int primary key, name text); insert into shelf values (1, $$old$$)',
   )
   const make = (): Kysely<PeersDB> => {

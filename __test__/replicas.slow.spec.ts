@@ -140,7 +140,9 @@ for (const driver of DRIVERS) {
             await sql`update t set v = 'new'`.execute(trx)
           })
           .catch(() => spreading.db.transaction().execute((trx) => sql`update t set v = 'new'`.execute(trx)))
-        const answers = [await spreading.read(READ), await spreading.read(READ)].map(([row]) => row.v).sort()
+        const answers = [await spreading.read(READ), await spreading.read(READ)]
+          .map(([row]) => row.v as string)
+          .toSorted((one, other) => one.localeCompare(other))
         t.deepEqual(answers, ['new', 'old'], 'each server says what it has')
         for (let i = 0; i < 4; i++) {
           await spreading.read(READ)

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import type { DatabaseConnection, QueryExecutor } from 'kysely'
 
 import type { Config } from './config.ts'
@@ -21,6 +20,7 @@ import { Profiles } from './profiles.ts'
 import { readFirst } from './schema-file.ts'
 import { SchemaWatch, tellsOfChange } from './schema-watch.ts'
 import { notePrimary, primaryOf } from './replicas.ts'
+import { ShapeCache } from './shape-cache.ts'
 import type { Shape } from './shapes.ts'
 import type { Bound, Store } from './store/store.ts'
 import { TransactionState } from './transaction.ts'
@@ -34,9 +34,6 @@ export interface Instance {
   readonly storeHandle: StoreHandle
 }
 
-const SHAPES_MAX = 4096
-const FRONT_SLOTS = 512
-const SHAPES_MAX_CHARACTERS = 16 * 2 ** 20
 /** After facts could not be read: how long queries go uncached before they are asked for again. */
 const FACTS_RETRY_MS = 30_000
 /** How often facts are read anew because the schema changed meanwhile; then queries go uncached until the next one asks. */
@@ -53,9 +50,6 @@ const UNPLANNED: Shape = {
   kind: 'unparsed',
   unparsed: { read: false, detail: 'it could not be planned' },
 }
-
-/** A shape may be in use across an `await` when it leaves the cache, so its memory goes when nobody can use it any more. */
-const released = new FinalizationRegistry<number>((id) => native.release(id))
 
 /**
  * One database as one plugin object sees it: its schema facts, its planned texts, its connections.
@@ -82,13 +76,7 @@ export class Database {
 
   readonly #named: NamedTables
   readonly #states = new WeakMap<DatabaseConnection, TransactionState>()
-  readonly #shapes = new LRUCache<string, Shape>({
-    max: SHAPES_MAX,
-    maxSize: SHAPES_MAX_CHARACTERS,
-    sizeCalculation: (_shape, sql) => sql.length + 1,
-  })
-  /** In front of them by length and a few characters: V8 hashes a fresh text as a whole to look it up in a Map. */
-  readonly #front = new Array<{ readonly sql: string; readonly shape: Shape } | undefined>(FRONT_SLOTS).fill(undefined)
+  readonly #shapes = new ShapeCache()
   readonly #watch: SchemaWatch
   #known: Known | undefined
   /** how often the schema is known to have changed */
@@ -303,7 +291,7 @@ export class Database {
       const accepted = changes === this.#changes && (keep || native.setFacts(known.handle, json, epoch))
       if (accepted && !keep) noteSet(known.handle, json)
       this.#known = { ...known, epoch: accepted ? native.factsEpoch(known.handle) : NOT_READ }
-      this.#forgetShapes()
+      this.#shapes.clear()
       if (accepted) return this.#watch.trust(askedAt)
     }
   }
@@ -347,38 +335,19 @@ export class Database {
 
   /** The plan of a text; undefined while nothing is known of the database. */
   shape(sql: string): Shape | undefined {
-    const at = frontSlot(sql)
-    const front = this.#front[at]
-    if (front !== undefined && front.sql === sql) return front.shape
-    const shape =
-      this.#shapes.get(sql) ?? (this.#known === undefined ? undefined : this.#prepare(sql, this.#known.handle))
-    if (shape !== undefined) this.#front[at] = { sql, shape }
-    return shape
-  }
-
-  #forgetShapes(): void {
-    this.#shapes.clear()
-    this.#front.fill(undefined)
-  }
-
-  #prepare(sql: string, handle: DatabaseHandle): Shape {
-    let shape: Shape
     try {
-      shape = JSON.parse(native.prepare(handle, sql)) as Shape
+      return this.#shapes.get(sql, this.#known?.handle)
     } catch (error) {
       this.instance.events.fault(error, 'planning a text')
       return UNPLANNED
     }
-    released.register(shape, shape.id)
-    this.#shapes.set(sql, shape)
-    return shape
   }
 
   /** The plan of a text by the facts of now; another instance may have had them read again. */
   currentShape(sql: string): Shape {
     const epoch = native.factsEpoch(this.#known!.handle)
     if (epoch !== this.#shapesEpoch) {
-      this.#forgetShapes()
+      this.#shapes.clear()
       this.#shapesEpoch = epoch
       const { handle, facts } = this.#known!
       this.#foreignFacts ||= native.hasFacts(handle) && !isSignedBy(handle, facts.connection)
@@ -424,7 +393,7 @@ export class Database {
 
   /** The schema has changed: facts are asked for again, and nothing that was cached is trusted. */
   schemaChanged(reason: string): void {
-    this.#forgetShapes()
+    this.#shapes.clear()
     this.#retryAt = 0
     this.#changes++
     this.#watch.changed()
@@ -494,16 +463,6 @@ export interface Known {
   readonly context: Uint8Array
   /** databases that are attached here and may be another instance's own */
   readonly attached: readonly DatabaseHandle[]
-}
-
-function frontSlot(sql: string): number {
-  const { length } = sql
-  const mixed =
-    Math.imul(length, 31) ^
-    Math.imul(sql.charCodeAt(length >> 1), 7) ^
-    Math.imul(sql.charCodeAt(length - 5), 131) ^
-    Math.imul(sql.charCodeAt(length >> 2), 17)
-  return mixed & (FRONT_SLOTS - 1)
 }
 
 const reasonOf: Readonly<Record<number, string>> = {

@@ -1,15 +1,23 @@
 /** What an invalidation dropped, for whoever listens. */
 
-import type { Database } from './database.ts'
+import type { Events } from './events.ts'
+import type { Names } from './kysely/names.ts'
 import { native } from './native.ts'
+import type { StoreHandle } from './native.ts'
 import type { Report } from './shapes.ts'
+
+/** Whose results are dropped. */
+interface Dropping {
+  readonly instance: { readonly events: Events; readonly storeHandle: StoreHandle }
+  readonly known: { readonly names: Names } | undefined
+}
 
 /**
  * Drops, and tells of it.
  *
  * @param beyond a drop of the whole database may be one of others that are attached to it
  */
-export function dropAndReport({ instance, known }: Database, drop: () => string, beyond: boolean): void {
+export function dropAndReport({ instance, known }: Dropping, drop: () => string, beyond: boolean): void {
   const { events } = instance
   const start = performance.now()
   let report: Report

@@ -6,6 +6,7 @@ export const CORE_READS: readonly Mutant[] = [
     guard: 'schemes are registered before the database is asked',
     file: 'crates/core/src/database.rs',
     find: `let registration = self
+            .shared
             .registry
             .write()
             .unwrap_or_else(PoisonError::into_inner)

@@ -64,7 +64,7 @@ export const CORE_WRITES: readonly Mutant[] = [
   {
     guard: 'FK cascade: ON UPDATE CASCADE gives rows with the new key',
     file: 'crates/core/src/affected.rs',
-    find: '(Action::Cascade, Some(new)) => rows.push(row(&new)),',
+    find: '(Action::Cascade, Some(new)) => rows.push(self.cascaded(child, row(&new))),',
     replace: '(Action::Cascade, Some(_)) => {}',
     test: { spec: 'guards-writes', title: 'sqlite: on update cascade shows the children under the new key' },
   },
@@ -128,7 +128,7 @@ export const CORE_WRITES: readonly Mutant[] = [
   {
     guard: 'code of the user’s: every write drops its stamp',
     file: 'crates/core/src/invalidate.rs',
-    find: 'database.stamps().drop_stamp(database.any_slot());',
+    find: 'walk.touch(database.any_slot());',
     replace: '',
     test: { spec: 'session', title: 'a function that reads tables goes with any write, if it is cached at all' },
   },

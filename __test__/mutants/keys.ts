@@ -5,8 +5,8 @@ export const KEYS: readonly Mutant[] = [
   {
     guard: 'the driver’s fingerprint in the key',
     file: 'ts/database.ts',
-    find: 'context: encodeContext([found.fingerprint, config.prefix])',
-    replace: 'context: encodeContext([config.prefix])',
+    find: 'return encodeContext([fingerprint, prefix, database === undefined ? started : undefined])',
+    replace: 'return encodeContext([fingerprint === prefix, prefix, database === undefined ? started : undefined])',
     test: {
       spec: 'guards-keys',
       title: 'sqlite: two drivers that make different values of the same data share no results',
@@ -15,15 +15,16 @@ export const KEYS: readonly Mutant[] = [
   {
     guard: 'the prefix in the key',
     file: 'ts/database.ts',
-    find: 'context: encodeContext([found.fingerprint, config.prefix])',
-    replace: 'context: encodeContext([found.fingerprint])',
+    find: 'return encodeContext([fingerprint, prefix, database === undefined ? started : undefined])',
+    replace:
+      'return encodeContext([fingerprint, fingerprint === prefix, database === undefined ? started : undefined])',
     test: { spec: 'switch', title: 'sqlite: a prefix separates applications on one store' },
   },
   {
     guard: 'vary in the key',
     file: 'ts/database.ts',
-    find: 'return Buffer.concat([context, varied])',
-    replace: 'return varied.length < 0 ? varied : context',
+    find: 'return Buffer.concat([context, encodeContext([vary()])])',
+    replace: 'return vary() === context ? undefined : context',
     test: { spec: 'switch', title: 'sqlite: vary is part of every key and asked at each read' },
   },
   {

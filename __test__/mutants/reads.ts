@@ -213,7 +213,7 @@ export const READS: readonly Mutant[] = [
   },
   {
     guard: 'shapes by their whole text',
-    file: 'ts/database.ts',
+    file: 'ts/shape-cache.ts',
     find: 'if (front !== undefined && front.sql === sql) return front.shape',
     replace: 'if (front !== undefined) return front.shape',
     test: { spec: 'guards-reads', title: 'sqlite: texts that are alike in length and in some characters are two' },

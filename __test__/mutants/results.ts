@@ -5,8 +5,8 @@ export const RESULTS: readonly Mutant[] = [
   {
     guard: 'errors that are constants are left as they are',
     file: 'ts/kysely/row-images.ts',
-    find: "Reflect.set(error, 'query', compiled.sql)",
-    replace: 'Object.assign(error, { query: compiled.sql })',
+    find: 'if (own.writable === true) return Object.assign(error, { query })',
+    replace: 'if (own.writable !== undefined) return Object.assign(error, { query })',
     test: {
       spec: 'constant-errors',
       title: 'a write with row images that fails on postgres.js throws the error of the database',

@@ -80,15 +80,15 @@ export const SESSIONS: readonly Mutant[] = [
   {
     guard: 'a view that is opened later leaves the registry alone',
     file: 'crates/core/src/database.rs',
-    find: 'if views(&opened, &self.shared).count() == 1 {',
-    replace: 'if views(&opened, &self.shared).count() > 0 {',
+    find: 'if views(opened.as_ref(), &self.shared).count() == 1 {',
+    replace: 'if views(opened.as_ref(), &self.shared).count() > 0 {',
     test: { cargo: 'views', title: 'a_view_that_is_opened_later_takes_no_scheme_from_the_registry' },
   },
   {
     guard: 'what another view has announced is understood by its own facts',
     file: 'crates/core/src/invalidate.rs',
-    find: 'invalidate(other.database(), &other.changes());',
-    replace: 'invalidate(database, &other.changes());',
+    find: 'touched(other.database(), &other.changes())',
+    replace: 'touched(database, &other.changes())',
     test: { cargo: 'views', title: 'what_another_view_has_announced_is_understood_by_its_own_facts' },
   },
   {

@@ -5,7 +5,7 @@ export const SHARING: readonly Mutant[] = [
   {
     guard: 'what an instance writes goes with a transaction that another has open',
     file: 'ts/peers.ts',
-    find: 'if (same && other !== peer && state.inTransaction) state.hold(changes)',
+    find: 'if (same && shared && other !== peer && state.inTransaction) state.hold(changes)',
     replace: '',
     test: { spec: 'peers', title: 'sqlite: what another instance wrote goes with the transaction that is rolled back' },
   },
@@ -22,7 +22,7 @@ export const SHARING: readonly Mutant[] = [
   {
     guard: 'what another instance read goes with a rollback to a savepoint',
     file: 'ts/kysely/connection.ts',
-    find: `dropForPeers(database, state.rollbackTo(control.name ?? ''), state.schemaChanged)`,
+    find: `dropForPeers(database, state.rollbackTo(control.name ?? ''), state)`,
     replace: `state.rollbackTo(control.name ?? '')`,
     test: { spec: 'peers', title: 'sqlite: the same for a rollback to a savepoint' },
   },
@@ -32,6 +32,20 @@ export const SHARING: readonly Mutant[] = [
     find: `if (schemaChanged) peer.schemaChanged('a schema change was rolled back')`,
     replace: '',
     test: { spec: 'peers', title: 'sqlite: a schema that another instance learnt of, and that was never committed' },
+  },
+  {
+    guard: 'a pooled connection belongs to one at a time',
+    file: 'ts/peers.ts',
+    find: 'const shared = other.sharesConnections || state.leftOpen',
+    replace: 'const shared = other.sharesConnections || !state.leftOpen || state.leftOpen',
+    test: { spec: 'peers', title: 'pg: a transaction does not get dirty by what other instances write meanwhile' },
+  },
+  {
+    guard: 'but for a transaction that was left open',
+    file: 'ts/peers.ts',
+    find: 'const shared = other.sharesConnections || state.leftOpen',
+    replace: 'const shared = other.sharesConnections',
+    test: { spec: 'peers', title: 'pg: what another instance wrote goes with the transaction that is rolled back' },
   },
   {
     guard: 'whoever settles puts in doubt what others have announced',
@@ -121,15 +135,15 @@ export const SHARING: readonly Mutant[] = [
   {
     guard: 'one tick for a write and its images',
     file: 'ts/kysely/driver.ts',
-    find: 'return sqliteExecute !== undefined && connection.executeQuery === sqliteExecute',
-    replace: 'return sqliteExecute !== undefined && connection.executeQuery !== connection.executeQuery',
+    find: 'if (executeQuery === known) return true',
+    replace: 'if (executeQuery !== executeQuery && known) return true',
     test: { spec: 'shared-handle', title: 'nobody who shares the handle meets a transaction of ours' },
   },
   {
     guard: 'a driver that takes its time is waited for',
     file: 'ts/kysely/driver.ts',
-    find: 'return sqliteExecute !== undefined && connection.executeQuery === sqliteExecute',
-    replace: 'return sqliteExecute !== undefined',
+    find: 'if (executeQuery === known) return true',
+    replace: 'if (executeQuery !== undefined && known) return true',
     test: { spec: 'guards-writes', title: 'sqlite: nobody writes between an image and its write' },
   },
   {

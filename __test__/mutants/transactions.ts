@@ -120,8 +120,8 @@ export const TRANSACTIONS: readonly Mutant[] = [
   {
     guard: 'writes under changed settings are writes of anything',
     file: 'ts/write.ts',
-    find: 'if (state.settingsChanged || database.settingsChanged) {',
-    replace: 'if (state.settingsChanged && !state.settingsChanged) {',
+    find: 'if (state.settingsChanged || database.settingsChanged) return',
+    replace: 'if (state.settingsChanged && !state.settingsChanged) return',
     test: { spec: 'session', title: 'a write under another search_path drops what it changed there' },
   },
   {
@@ -171,7 +171,7 @@ export const TRANSACTIONS: readonly Mutant[] = [
   {
     guard: 'what follows an error in SQLite may commit by itself',
     file: 'ts/kysely/connection.ts',
-    find: 'if (state.inTransaction) state.uncertain = true\n      } else',
+    find: 'if (state.inTransaction) state.uncertain = true\n    } else',
     replace: '} else',
     test: {
       spec: 'guards-transactions',
@@ -188,8 +188,8 @@ export const TRANSACTIONS: readonly Mutant[] = [
   {
     guard: 'a rollback drops nothing',
     file: 'ts/kysely/connection.ts',
-    find: `dropForPeers(database, state.end(control.chain === true ? 'open' : 'none'), schemaChanged)`,
-    replace: `flush(database, state.end(control.chain === true ? 'open' : 'none'), schemaChanged)`,
+    find: 'dropForPeers(database, undone, { schemaChanged, leftOpen })',
+    replace: 'flush(database, undone, schemaChanged || (leftOpen && schemaChanged))',
     test: { spec: 'transaction', title: 'sqlite: a rollback drops nothing' },
   },
   {

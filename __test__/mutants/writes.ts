@@ -43,15 +43,15 @@ export const WRITES: readonly Mutant[] = [
   {
     guard: 'a failed statement that may have happened all the same',
     file: 'ts/write.ts',
-    find: 'if (mayHaveHappened(database, error)) await',
-    replace: 'if (mayHaveHappened(database, error) && error === undefined) await',
+    find: `if (database.known?.dialect !== 'postgres' || mayHaveHappened(error, run.compiled.sql))`,
+    replace: 'if (error === undefined && mayHaveHappened(error, run.compiled.sql))',
     test: { spec: 'guards-writes', title: 'sqlite: what INSERT OR FAIL had inserted before it failed is dropped' },
   },
   {
     guard: 'a lost connection proves nothing',
-    file: 'ts/write.ts',
-    find: `return typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || /^(?:08|40003|57|58|XX)/.test(code)`,
-    replace: 'return code === undefined && code !== undefined',
+    file: 'ts/outcome.ts',
+    find: `if (typeof severity !== 'string' || typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) return true`,
+    replace: `if (typeof severity !== 'string' || typeof code !== 'string') return false`,
     test: { spec: 'guards-writes', title: 'postgres: a write whose answer was lost is dropped' },
   },
   {
