@@ -36,6 +36,12 @@ function keyNow(): string {
   return memory().toString('latin1', 0, KEY_BYTES)
 }
 
+/** Takes a write's announcement back, and drops nothing: what stays announced is in doubt for ever. */
+const dropNothing: Native['invalidate'] = (database, _changes, announced) => {
+  if (announced !== undefined) native.retract(database, announced)
+  return NOTHING_DROPPED
+}
+
 /** Puts other functions in the place of some; gives what takes them out again. */
 function replace<T extends object>(target: T, others: Partial<T>): () => void {
   const before = Object.fromEntries(Object.keys(others).map((name) => [name, target[name as keyof T]])) as Partial<T>
@@ -85,7 +91,7 @@ function invalidatedBeforeTheCommit(): () => void {
       invalidate(databases.get(shape)!, changes)
       return changes
     },
-    invalidate: () => NOTHING_DROPPED,
+    invalidate: dropNothing,
   })
 }
 
@@ -139,7 +145,7 @@ function foundWithoutToken(): () => void {
 
 /** A write invalidates nothing. */
 function neverInvalidated(): () => void {
-  return replace<Native>(native, { invalidate: () => NOTHING_DROPPED })
+  return replace<Native>(native, { invalidate: dropNothing })
 }
 
 /** What a transaction sees is taken for what everybody sees. */
