@@ -1,4 +1,7 @@
 /**
+ * NOTE: a draft, which no script runs: its numbers of orders are from before each new connection was asked for its session, and have not been
+ * gone through again.
+ *
  * Every order of two readers and two writers on a PostgreSQL server, each on a connection of its own: a writer that meets the lock of
  * another waits in the database, and goes on in the step of whoever lets it go; see `interleavings.spec.ts`.
  */
