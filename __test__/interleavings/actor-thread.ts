@@ -55,9 +55,9 @@ native.bind = (shape, end) => {
   stopAt('token')
   return bind(shape, end)
 }
-native.invalidate = (handle, changes) => {
+native.invalidate = (handle, changes, announced) => {
   stopAt('invalidate')
-  return invalidate(handle, changes)
+  return invalidate(handle, changes, announced)
 }
 const entries = LRUCache.prototype as unknown as { set(this: object, key: string, value: unknown, o?: object): unknown }
 const { set } = entries

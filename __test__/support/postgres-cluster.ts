@@ -107,7 +107,6 @@ wait $server`
 
 const SETTINGS = [
   'fsync=off',
-  'synchronous_commit=off',
   'full_page_writes=off',
   'max_connections=60',
   'shared_buffers=32MB',

@@ -89,7 +89,6 @@ const CUSTOMS: Readonly<Record<PooledDriverName, Readonly<Record<string, (shop: 
     }),
     'undefined is NULL': jsWith({ transform: { undefined: null } }),
     'nothing is prepared': jsWith({ prepare: false }),
-    'types are not asked for': jsWith({ fetch_types: false }),
   },
 }
 
