@@ -129,8 +129,7 @@ function avaOn(driver, pattern, version) {
 }
 
 /** What a driver and its pool have a part in: transactions, row images, sessions, what callers are given. */
-const NEAR_THE_DRIVER =
-  /\b(?:transaction|write|guards-transactions|freshness|policies|settings)\.spec\.ts$|transparency/
+const NEAR_THE_DRIVER = /\b(?:transaction|write|guards-transactions|freshness|policies|settings)\.spec\.ts$/
 const ALL = /(?:)/
 
 const TALLY_PASSED = /^(\d+) passed, \d+ failed$/gm
