@@ -11,7 +11,7 @@ import { LRUCache } from 'lru-cache'
 
 import { cacheopsPlugin } from '../../ts/index.ts'
 import { native } from '../../ts/native.ts'
-import { Cell } from './cells.ts'
+import { Cell, sleepWhile } from './cells.ts'
 import type { ActorData, Program, Stop } from './cells.ts'
 import { FAULTS } from './faults.ts'
 import { StopPoints } from './points.ts'
@@ -32,7 +32,7 @@ function stop(at: Stop): void {
   length[0] = bytes.length
   Atomics.store(states, actor, Cell.stopped)
   Atomics.notify(states, actor)
-  Atomics.wait(states, actor, Cell.stopped)
+  sleepWhile(states, actor, Cell.stopped)
 }
 
 function told(): Program {

@@ -37,3 +37,14 @@ export interface Stop {
 
 /** What an actor's cell holds. */
 export const Cell = { running: 0, stopped: 1 } as const
+
+/**
+ * Sleeps until a cell holds something else, at most for so long; whether it does. Both sides wait at one cell, so that either may be woken by
+ * a call that was meant for the other.
+ */
+export function sleepWhile(states: Int32Array, cell: number, value: number, patience = Infinity): boolean {
+  while (Atomics.load(states, cell) === value) {
+    if (Atomics.wait(states, cell, value, patience) === 'timed-out') return false
+  }
+  return true
+}

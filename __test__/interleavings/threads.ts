@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 
 import { native } from '../../ts/native.ts'
-import { Cell } from './cells.ts'
+import { Cell, sleepWhile } from './cells.ts'
 import type { ActorData, Program, Stop } from './cells.ts'
 import type { Run, Step } from './explore.ts'
 import type { FaultName } from './faults.ts'
@@ -34,8 +34,8 @@ class Actor {
 
   /** Waits, asleep, until the actor has stopped. */
   stopped(): Stop {
-    const outcome = Atomics.wait(this.#states, this.number, Cell.running, PATIENCE_MS)
-    if (outcome === 'timed-out') throw new Error(`actor ${this.number} does not come to a stop`)
+    if (!sleepWhile(this.#states, this.number, Cell.running, PATIENCE_MS))
+      throw new Error(`actor ${this.number} does not come to a stop`)
     return JSON.parse(Buffer.from(this.#text.slice(0, this.#length[0])).toString()) as Stop
   }
 
