@@ -25,10 +25,10 @@ interface ThreadScene {
 const READERS: readonly Reader[] = [['first'], ['first']]
 
 const SCENES: readonly ThreadScene[] = [
-  { readers: READERS, writers: ['update', 'move'], schedules: 428 },
-  { readers: READERS, writers: ['transaction', 'reinsert'], schedules: 526 },
-  { readers: READERS, writers: ['savepoint', 'rolledBack'], schedules: 50 },
-  { readers: [['first', 'first'], ['sum']], writers: ['move', 'rolledBack'], schedules: 70 },
+  { readers: READERS, writers: ['update', 'move'], schedules: 968 },
+  { readers: READERS, writers: ['transaction', 'reinsert'], schedules: 1_135 },
+  { readers: READERS, writers: ['savepoint', 'rolledBack'], schedules: 100 },
+  { readers: [['first', 'first'], ['sum']], writers: ['move', 'rolledBack'], schedules: 140 },
 ]
 
 for (const { readers, writers, schedules } of SCENES) {

@@ -103,8 +103,6 @@ type Uses = Partial<Record<string, Use>>
  */
 function uses({ point, of }: Step, { shared, cold, waits = false }: Sharing): Uses {
   const registered = (use: Use): Uses => (cold ? { registry: use } : {})
-  // Threads are judged by fewer orders: each takes much longer.
-  const announced = (use: Use): Uses => (shared ? { announced: use } : {})
   const result: Uses = shared ? { [`result ${of}`]: 'changes' } : {}
   const byPoint: Record<Point, Uses> = {
     token: { stamps: 'reads', ...registered('adds'), ...result },
@@ -114,14 +112,14 @@ function uses({ point, of }: Step, { shared, cold, waits = false }: Sharing): Us
     // A write is announced in the step in front of the one that shows it; who invalidates looks at what is announced.
     lock: {
       lock: 'changes',
-      ...announced('adds'),
+      announced: 'adds',
       ...registered('reads'),
       ...(waits ? { rows: 'changes' as const } : {}),
     },
-    write: { lock: 'changes', ...announced('adds'), ...registered('reads'), rows: 'changes' },
-    commit: { lock: 'changes', ...announced('adds'), rows: 'changes' },
-    rollback: { lock: 'changes', ...announced('adds'), ...(waits ? { rows: 'changes' as const } : {}) },
-    invalidate: { stamps: 'adds', ...announced('changes'), ...registered('reads') },
+    write: { lock: 'changes', announced: 'adds', ...registered('reads'), rows: 'changes' },
+    commit: { lock: 'changes', announced: 'adds', rows: 'changes' },
+    rollback: { lock: 'changes', announced: 'adds', ...(waits ? { rows: 'changes' as const } : {}) },
+    invalidate: { stamps: 'adds', announced: 'changes', ...registered('reads') },
   }
   return byPoint[point as Point]
 }
