@@ -246,6 +246,14 @@ for (const [name, { open, changes }] of Object.entries(places)) {
     )
   })
 
+  test.serial(`${name}: refreshSchema() drops every result, whatever it finds`, async (t) => {
+    const place = await open(t)
+    await cached(place, PARENTS)
+    await place.exec("update parent set name = 'new' where id = 1")
+    await place.cacheops.refreshSchema()
+    t.false(await isHit(place, PARENTS))
+  })
+
   test.serial(
     `${name}: who reads the facts of a changed schema drops what others have kept under older ones`,
     async (t) => {

@@ -13,7 +13,7 @@ import type { Provide } from './kysely/seam.ts'
 import { NamedTables } from './named-tables.ts'
 import { BindCode, native } from './native.ts'
 import type { Announcement, DatabaseHandle, StoreHandle } from './native.ts'
-import { isOlder, isSignedBy, noteSet, signed } from './own-facts.ts'
+import { isSignedBy, signed } from './own-facts.ts'
 import { encode, encodeContext, takeKey, UnencodableParameter } from './parameters.ts'
 import { joinPeers } from './peers.ts'
 import { Profiles } from './profiles.ts'
@@ -286,10 +286,9 @@ export class Database {
       this.#foreignFacts = foreign && !first
       if (this.#foreignFacts) this.#warnOfForeignFacts()
       const json = JSON.stringify(signed(known.facts.facts, [known.facts.connection, declared, found.changes]))
-      const keep = shared && (foreign ? this.#foreignFacts : !isOlder(known.handle, epoch, json))
+      const keep = shared && (!foreign || this.#foreignFacts)
       // Refused: facts were set or dropped while these were read, so they may be the old ones.
       const accepted = changes === this.#changes && (keep || native.setFacts(known.handle, json, epoch))
-      if (accepted && !keep) noteSet(known.handle, json)
       this.#known = { ...known, epoch: accepted ? native.factsEpoch(known.handle) : NOT_READ }
       this.#shapes.clear()
       if (accepted) return this.#watch.trust(askedAt)

@@ -10,7 +10,6 @@ import { createHash } from 'node:crypto'
 import type { Facts, TableFacts } from './kysely/introspect.ts'
 import { native } from './native.ts'
 import type { DatabaseHandle } from './native.ts'
-import { shared } from './shared.ts'
 import type { Shape } from './shapes.ts'
 
 /** The facts with the signatures of what is not the database's own; null signs nothing. */
@@ -44,22 +43,4 @@ export function isSignedBy(database: DatabaseHandle, signature: string | null): 
 
 function nameOf(signature: string): string {
   return `cacheops ${createHash('sha256').update(signature).digest('base64url')}`
-}
-
-/** What this thread has set last, by database. */
-const last = shared('facts', () => new Map<DatabaseHandle, { readonly epoch: number; readonly digest: string }>())
-
-/** Facts were set, which made the epoch that of now. */
-export function noteSet(database: DatabaseHandle, factsJson: string): void {
-  last.set(database, { epoch: native.factsEpoch(database), digest: digestOf(factsJson) })
-}
-
-/** Whether the facts of an epoch are known to be others than these, which were read later: the schema was changed past Kysely. */
-export function isOlder(database: DatabaseHandle, epoch: number, factsJson: string): boolean {
-  const known = last.get(database)
-  return known !== undefined && known.epoch === epoch && known.digest !== digestOf(factsJson)
-}
-
-function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
 }

@@ -3,10 +3,10 @@ import type { Mutant } from './mutant.ts'
 /** Evaluations of the package, copies of it, threads that end, other processes, platforms. */
 export const PROCESSES: readonly Mutant[] = [
   {
-    guard: 'what every evaluation of the package shares',
-    file: 'ts/shared.ts',
-    find: 'globalThis as { [SHARED]?: Shared }',
-    replace: 'shared as { [SHARED]?: Shared }',
+    guard: 'every evaluation of the package has the same results',
+    file: 'ts/store/embedded.ts',
+    find: "shared('stores', ",
+    replace: 'shared(import.meta.url, ',
     test: {
       spec: 'reload',
       title: 'what the package kept before it was evaluated again is hit, and writes by either drop it for both',

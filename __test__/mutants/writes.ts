@@ -69,11 +69,11 @@ export const WRITES: readonly Mutant[] = [
     test: { spec: 'ddl', title: 'postgres: a foreign key or a trigger that is added, outside of transactions' },
   },
   {
-    guard: 'DDL drops every result',
+    guard: 'a schema that is read again drops every result',
     file: 'ts/database.ts',
     find: 'dropAndReport(this, () => native.invalidateDatabase(handle, reason), this.#known.facts.facts.attached)',
     replace: '',
-    test: { spec: 'guards-writes', title: 'postgres: a view that is made anew drops its reads' },
+    test: { spec: 'schema-drift', title: 'sqlite: refreshSchema() drops every result, whatever it finds' },
   },
   {
     guard: 'facts that were read before a schema change are refused',
