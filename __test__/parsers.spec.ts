@@ -132,14 +132,7 @@ for (const driver of ['pg', 'postgres.js'] as const) {
     for (const [name, [type, column]] of Object.entries(TYPES)) {
       const { rows } = await sql<{ oid: number }>`select ${sql.lit(type)}::regtype::oid::int4 as oid`.execute(plain)
       const { oid } = rows[0]!
-      const parse = (text: string): unknown => ({ parsed: text })
-      const other =
-        driver === 'pg'
-          ? pgDialect(cluster, database, { [oid]: parse })
-          : postgresJsDialect(cluster, database, {
-              types: { own: { to: oid, from: [oid], serialize: String, parse } },
-            })
-      const two = open(t, other, store)
+      const two = open(t, parsedBy(driver, cluster, database, oid), store)
       const query = sql`select ${sql.ref(column)} as v from t where id = ${1}`
       const first = await one.read(query)
       t.deepEqual(await one.read(query), { ...first, hit: true }, name)
@@ -151,14 +144,26 @@ for (const driver of ['pg', 'postgres.js'] as const) {
     }
   })
 
-  test(`${driver}: pools with the same parsers share rows`, async (t) => {
+  test(`${driver}: pools with the same parsers share rows, and no others`, async (t) => {
     const { cluster, database } = await newDatabase(`create type mood as enum ('a'); create table t (id int, m mood)`)
+    const plain = new Kysely<any>({ dialect: pooledDialect(driver, cluster, database) })
+    t.teardown(() => plain.destroy())
+    const { rows } = await sql<{ oid: number }>`select 'mood'::regtype::oid::int4 as oid`.execute(plain)
     const store = newStore()
     const [one, two] = [0, 1].map(() => open(t, pooledDialect(driver, cluster, database), store))
+    const other = open(t, parsedBy(driver, cluster, database, rows[0]!.oid), store)
     const query = sql`select m from t where id = ${1}`
     t.false((await one!.read(query)).hit)
     t.true((await two!.read(query)).hit)
+    t.false((await other.read(query)).hit)
   })
+}
+
+/** A pool that makes something else of the values of a type. */
+function parsedBy(driver: 'pg' | 'postgres.js', cluster: Server['cluster'], database: string, oid: number): Dialect {
+  const parse = (text: string): unknown => ({ parsed: text })
+  if (driver === 'pg') return pgDialect(cluster, database, { [oid]: parse })
+  return postgresJsDialect(cluster, database, { types: { own: { to: oid, from: [oid], serialize: String, parse } } })
 }
 
 /** Caches what can be, writes, and demands the same of both: with the plugin and without. */
@@ -258,9 +263,10 @@ test('postgres.js: a boolean that is given as a string is another one', async (t
 })
 
 test('postgres.js: two pools with other serializers never share rows', async (t) => {
-  const { cluster, database } = await newDatabase(SCHEMA)
+  const { cluster, database } = await newDatabase(`create table t (id int, at timestamptz);
+    insert into t values (1, '2001-02-03T00:00:00Z'), (2, '2001-02-04T00:00:00Z')`)
   const later = (value: unknown): string => new Date((value as Date).getTime() + 86_400_000).toISOString()
-  const date = { to: 1184, from: [1184], serialize: later, parse: String }
+  const date = { to: 1184, from: [1184], serialize: later, parse: (text: string) => new Date(text) }
   const store = newStore()
   const one = open(t, pooledDialect('postgres.js', cluster, database), store)
   const two = open(t, postgresJsDialect(cluster, database, { types: { date } }), store)

@@ -129,7 +129,7 @@ export const VALUES: readonly Mutant[] = [
     file: 'ts/kysely/postgres-values.ts',
     find: 'const received = samples.length === 0 ? null :',
     replace: 'const received = samples.length >= 0 ? null :',
-    test: { spec: 'parsers', title: 'pg: two pools with other parsers for a type never share rows' },
+    test: { spec: 'parsers', title: 'pg: pools with the same parsers share rows, and no others' },
   },
   {
     guard: 'types of which no value is known',
