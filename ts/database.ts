@@ -12,6 +12,7 @@ import { forbiddenIdentity } from './kysely/postgres-identity.ts'
 import type { Provide } from './kysely/seam.ts'
 import { NamedTables } from './named-tables.ts'
 import { BindCode, native } from './native.ts'
+import { WritesInFlight } from './in-flight.ts'
 import type { Announcement, DatabaseHandle, StoreHandle } from './native.ts'
 import { isSignedBy, signed } from './own-facts.ts'
 import { encode, encodeContext, takeKey, UnencodableParameter } from './parameters.ts'
@@ -69,6 +70,7 @@ export class Database {
 
   /** Transactions and pinned connections that somebody holds now. */
   heldConnections = 0
+  readonly inFlight: WritesInFlight = new WritesInFlight()
   /** SQLite: its driver has told how many rows a write changed, so that 0 means none. */
   driverCounts = false
   /** The Kysely instance was destroyed: its next query asks for a connection, and hears so. */
@@ -354,10 +356,8 @@ export class Database {
     return this.shape(sql)!
   }
 
-  /**
-   * The key of a read and the state of what it depends on; or why there is none.
-   */
-  bind(shape: Shape, parameters: readonly unknown[]): Bound | { readonly reason: string; readonly code: number } {
+  /** The key of a read and the state of what it depends on; or why there is none. */
+  bind(shape: Shape, parameters: readonly unknown[]): BoundNow | { readonly reason: string; readonly code: number } {
     const context = this.#context()
     if (context === undefined) return { reason: 'replica', code: BindCode.notARead }
     let token: number
@@ -367,7 +367,8 @@ export class Database {
       if (error instanceof UnencodableParameter) return { reason: error.message, code: BindCode.badParameters }
       throw error
     }
-    if (token >= 0) return { key: takeKey(), token }
+    if (token >= 0) return { key: takeKey(), token, inDoubt: false }
+    if (token <= BindCode.inDoubt) return { key: takeKey(), token: BindCode.inDoubt - token, inDoubt: true }
     return { reason: reasonOf[token] ?? 'unknown', code: token }
   }
 
@@ -413,12 +414,24 @@ export class Database {
     if (handle === undefined || changes.length === 0) return undefined
     const all = changes.some((change) => 'everything' in change)
     // NOTE: what is no list of changes stands for everything.
-    return native.announceChanges(handle, all ? 'everything' : join(changes))
+    return this.#begun(native.announceChanges(handle, all ? 'everything' : join(changes)))
+  }
+
+  /** Announces what a text may change, with the parameters that have just been encoded. */
+  announceWrite(shape: Shape, length: number): Announcement {
+    return this.#begun(native.announce(shape.id, length))
+  }
+
+  #begun(announced: Announcement): Announcement {
+    this.inFlight.begin(announced)
+    return announced
   }
 
   /** Takes an announcement back: the changes have not happened. */
   retract(announced: Announcement | undefined): void {
-    if (announced !== undefined) native.retract(this.#known!.handle, announced)
+    if (announced === undefined) return
+    native.retract(this.#known!.handle, announced)
+    this.inFlight.end(announced)
   }
 
   /** Drops what changes can affect. They have been committed, or may have been. */
@@ -434,6 +447,7 @@ export class Database {
           : native.invalidateDatabase(handle, all.everything)
       dropAndReport(this, drop, this.#mayWriteBeyond)
       if (all !== undefined) this.retract(announced)
+      else if (announced !== undefined) this.inFlight.end(announced)
     }
   }
 
@@ -442,6 +456,11 @@ export class Database {
     const { dialect, facts } = this.#known!
     return facts.facts.attached || (dialect === 'sqlite' && !this.#agrees)
   }
+}
+
+export interface BoundNow extends Bound {
+  /** a write on its way may have changed the result: it may be kept, but not given before that is known */
+  readonly inDoubt: boolean
 }
 
 /** What has been learnt of a database. */
@@ -469,7 +488,6 @@ const reasonOf: Readonly<Record<number, string>> = {
   [BindCode.noFacts]: 'no_facts',
   [BindCode.badParameters]: 'parameters',
   [BindCode.notARead]: 'not_a_read',
-  [BindCode.inDoubt]: 'write_in_flight',
 }
 
 /** One JSON array out of several. */

@@ -1,7 +1,7 @@
 import type { Op } from './config.ts'
 import type { Database } from './database.ts'
 import { native } from './native.ts'
-import { decide, hexOf } from './read.ts'
+import { answerOf, decide, hexOf } from './read.ts'
 import type { ReadRequest } from './read.ts'
 import { encode, encodeOrNothing, NO_CONTEXT } from './parameters.ts'
 import type { Caution, PlanExplanation, Shape } from './shapes.ts'
@@ -52,7 +52,7 @@ export function explainRead(database: Database, request: ReadRequest, bypass: st
     op: decision.op ?? null,
     tables: (shape?.read?.named ?? []).map((table) => nameOf(table.schema, table.name)),
     key: bound === undefined ? null : hexOf(bound.key),
-    cached: bound !== undefined && database.instance.store.lookup(bound) !== undefined,
+    cached: 'bound' in decision && answerOf(database, decision) !== undefined,
     timeout: 'timeout' in decision ? decision.timeout : null,
     dependencies: (plan?.dependencies ?? []).map(({ schema, table, columns, conditions }) => ({
       table: nameOf(schema, table),

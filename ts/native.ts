@@ -33,7 +33,10 @@ export interface Native {
   scratch(bytes: number): Uint8Array
   prepare(database: DatabaseHandle, sql: string): string
   release(shape: ShapeHandle): void
-  /** a token (≥ 0) and the key in the first 16 bytes of the scratch; or a negative code, see `BindCode` */
+  /**
+   * A token (≥ 0), or one that is taken from `BindCode.inDoubt`, and the key in the first 16 bytes of the scratch; or another negative
+   * code, see `BindCode`.
+   */
   bind(shape: ShapeHandle, length: number): number
   images(shape: ShapeHandle): string
   change(shape: ShapeHandle, length: number, imagesJson: string | null): string
@@ -57,7 +60,8 @@ export const BindCode = {
   noFacts: -2,
   badParameters: -3,
   notARead: -4,
-  inDoubt: -5,
+  /** and below: a write on its way may have changed the result */
+  inDoubt: -16,
 } as const
 
 const OLDEST_NODE = 22

@@ -9,7 +9,7 @@
 import type { CompiledQuery, QueryResult } from 'kysely'
 
 import type { Op, ParsedCacheOptions, Seconds } from './config.ts'
-import type { Database } from './database.ts'
+import type { BoundNow, Database } from './database.ts'
 import { CacheopsError } from './errors.ts'
 import { areUnchanged, snapshotOf } from './parameters.ts'
 import { copyOf, keep } from './rows.ts'
@@ -30,7 +30,7 @@ export interface ReadRequest {
 interface Cacheable {
   readonly shape: Shape
   readonly op: Op
-  readonly bound: Bound
+  readonly bound: BoundNow
   readonly timeout: Seconds
   /** a replica's: it may be answered, but not kept */
   readonly replica: boolean
@@ -63,6 +63,7 @@ export class Miss {
   constructor({ bound, timeout, parameters }: Cacheable) {
     this.bound = bound
     this.timeout = timeout
+    if (bound.inDoubt) this.reason = 'write_in_flight'
     this.#parameters = parameters
     this.#snapshot = snapshotOf(parameters)
     this.outcome = new Promise((resolve) => (this.#settle = resolve))
@@ -115,6 +116,33 @@ export interface RootAccess<T> {
 export function readAtRoot<T>(database: Database, request: ReadRequest, access: RootAccess<T>): Promise<T> {
   const start = database.instance.events.has('read') ? performance.now() : 0
   const decision = decideAtRoot(database, request)
+  return isInDoubt(decision)
+    ? readInDoubt(database, request, access, decision, start)
+    : readDecided(database, request, access, decision, start)
+}
+
+/** A read of what a write on its way may have changed. */
+async function readInDoubt<T>(
+  database: Database,
+  request: ReadRequest,
+  access: RootAccess<T>,
+  decision: Decision,
+  start: number,
+): Promise<T> {
+  const settled = await database.inFlight.waitFor(() => {
+    const again = decideAtRoot(database, request)
+    return isInDoubt(again) ? undefined : again
+  }, request.signal)
+  return readDecided(database, request, access, settled ?? decision, start)
+}
+
+function readDecided<T>(
+  database: Database,
+  request: ReadRequest,
+  access: RootAccess<T>,
+  decision: Decision,
+  start: number,
+): Promise<T> {
   if ('reason' in decision && needsFacts(decision.reason)) {
     return access.withFacts(() => follow(database, request, access, decideAtRoot(database, request), start))
   }
@@ -132,7 +160,7 @@ function follow<T>(
     report(database, decision, false, decision.reason, start)
     return access.connect('bypassed')
   }
-  const kept = database.instance.store.lookup(decision.bound)
+  const kept = answerOf(database, decision)
   if (kept === undefined && decision.replica) {
     report(database, decision, false, 'replica', start)
     return access.connect('bypassed')
@@ -152,7 +180,7 @@ function readMissed<T>(
   const leader = inflightOf(database).get(decision.bound.key)
   // NOTE: only a read whose stamps are those of now may be joined. One that began before a write which has returned
   // meanwhile would answer with what was there before.
-  if (leader !== undefined && leader.bound.token === decision.bound.token) {
+  if (leader !== undefined && leader.bound.token === decision.bound.token && !decision.bound.inDoubt) {
     return join(database, request, access, decision, start, leader)
   }
   return fillFromDatabase(database, access, decision, start)
@@ -202,7 +230,7 @@ export function beginReadOnConnection(
   request: ReadRequest,
   bypass: string | undefined,
 ): KeptRead | ((result: QueryResult<unknown>) => void) {
-  const { store, events } = database.instance
+  const { events } = database.instance
   const start = events.has('read') ? performance.now() : 0
   database.look(undefined)
   const decision: Decision =
@@ -211,7 +239,7 @@ export function beginReadOnConnection(
     report(database, { ...decision, shape: database.shape(request.compiled.sql) }, false, decision.reason, start)
     return () => {}
   }
-  const kept = store.lookup(decision.bound)
+  const kept = answerOf(database, decision)
   if (kept !== undefined) {
     report(database, decision, true, 'hit', start)
     return { result: copyOf(kept) }
@@ -322,6 +350,15 @@ function opOf(read: ReadShape, parameters: readonly unknown[]): Op {
   if (read.op !== 'get_if_one') return read.op
   const limit = parameters[read.limitParameter ?? -1]
   return limit === 1 || limit === 1n ? 'get' : 'fetch'
+}
+
+/** What is kept, and may be given now. */
+export function answerOf(database: Database, { bound }: Cacheable): KeptResult | undefined {
+  return bound.inDoubt ? undefined : database.instance.store.lookup(bound)
+}
+
+function isInDoubt(decision: Decision): boolean {
+  return 'bound' in decision && decision.bound.inDoubt
 }
 
 function needsFacts(reason: string): boolean {

@@ -26,6 +26,8 @@ pub const MAX_CONDITIONS: usize = 64;
 pub enum Bound {
     /// A key, and the sum of the stamps that its result depends on.
     Token([u8; KEY_BYTES], u64),
+    /// The same, and a write on its way may have changed the result: it may be kept, but not given before that is known.
+    InDoubt([u8; KEY_BYTES], u64),
     /// Facts have changed since the shape was prepared: prepare it again.
     Stale,
     /// There are no facts: nothing can be cached.
@@ -34,8 +36,6 @@ pub enum Bound {
     BadParameters,
     /// The text is not a read.
     NotARead,
-    /// A write on its way may have changed the result: it is neither given nor kept before that is known.
-    InDoubt,
 }
 
 /// The part of a read's plan that binding needs.
@@ -133,10 +133,8 @@ pub fn bind(shape: &Shape, input: &[u8]) -> Bound {
         reader.dependencies(database, &bindings, &mut binder.matched, |slot| {
             slots.push(slot);
         });
-        // NOTE: all of them before the first stamp, see `stamps`.
-        if slots.iter().any(|slot| stamps.is_in_doubt(*slot)) {
-            return Bound::InDoubt;
-        }
+        // NOTE: before the stamps, see there.
+        let in_doubt = slots.iter().any(|slot| stamps.is_in_doubt(*slot));
         let stamp_of = |slot: &Slot| stamps.load(*slot);
         let token = slots.iter().map(stamp_of).fold(0, u64::wrapping_add);
         let key = binder.key.key(
@@ -148,10 +146,12 @@ pub fn bind(shape: &Shape, input: &[u8]) -> Bound {
             slots,
         );
         // NOTE: after the loads, see `Database::set_facts`.
-        if shape.planned.epoch == database.epoch() {
-            Bound::Token(key, token)
-        } else {
+        if shape.planned.epoch != database.epoch() {
             Bound::Stale
+        } else if in_doubt {
+            Bound::InDoubt(key, token)
+        } else {
+            Bound::Token(key, token)
         }
     })
 }

@@ -133,11 +133,11 @@ fn control(control: &Control) -> Json {
 #[must_use]
 pub fn bound(shape: &Shape, input: &[u8]) -> Json {
     let key = match bind::bind(shape, input) {
-        Bound::Token(key, _) => {
+        Bound::Token(key, _) | Bound::InDoubt(key, _) => {
             json!(format!("{:032x}", u128::from_be_bytes(key)))
         }
         Bound::Stale => return json!({ "error": "stale", "key": null, "dependencies": [] }),
-        Bound::NoFacts | Bound::NotARead | Bound::BadParameters | Bound::InDoubt => Json::Null,
+        Bound::NoFacts | Bound::NotARead | Bound::BadParameters => Json::Null,
     };
     let mut info = self::shape(shape, 0);
     let Some(read) = shape.planned.read() else {

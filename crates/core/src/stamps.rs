@@ -11,9 +11,10 @@
 //! # Doubts
 //!
 //! Each slot also counts the writes on their way of which nobody knows yet whether they have changed what depends on it (see
-//! [`crate::pending`]). While there is one, results are neither given nor kept. It takes nothing away: once the writes are
-//! settled, what they did not change is as good as before. A reader looks at all doubts before it loads the first counter,
-//! and a writer lowers a doubt after it has dropped what it changed: a reader that sees no doubt sees what was dropped.
+//! [`crate::pending`]). While there is one, results are not given. It takes nothing away: once the writes are settled, what
+//! they did not change is as good as before, what was kept meanwhile included, for what they did change they drop. A reader looks at a
+//! slot's doubts before it loads the counter, and a writer lowers a doubt after it has dropped what it changed: a reader that
+//! sees no doubt sees what was dropped.
 //!
 //! # Memory ordering
 //!

@@ -98,7 +98,8 @@ fn what_another_view_has_announced_is_understood_by_its_own_facts() {
         .announce(Announced::Changes(Arc::clone(&b), changes.into()));
     write(&a, "update t set v = 2 where id = 7");
     assert_eq!(token(&a, READ), of_a);
-    assert_eq!(bind(&Shape::prepare(&b, READ), &input()), Bound::InDoubt);
+    let bound = bind(&Shape::prepare(&b, READ), &input());
+    assert!(matches!(bound, Bound::InDoubt(..)), "{bound:?}");
 }
 
 #[test]

@@ -144,9 +144,12 @@ pub fn release(shape: u32) {
     shape::release(shape);
 }
 
+/// What a token is taken from where its result is in doubt. Codes are above it.
+const IN_DOUBT: f64 = -16.0;
+
 /// Binds a shape to the input in the scratch that ends at `length`. A token (0 or more), with the key in the scratch; or
 /// -1: facts changed, prepare again; -2: no facts; -3: malformed parameters; -4: not a read;
-/// -5: a write on its way may have changed the result.
+/// or `IN_DOUBT` less the token, with the key: a write on its way may have changed the result.
 #[napi(catch_unwind)]
 pub fn bind(shape: u32, length: u32) -> Result<f64> {
     let bound = shape::with(shape, |shape| {
@@ -158,11 +161,14 @@ pub fn bind(shape: u32, length: u32) -> Result<f64> {
             scratch::write_key(&key);
             number(token)
         }
+        Some(Bound::InDoubt(key, token)) => {
+            scratch::write_key(&key);
+            IN_DOUBT - number(token)
+        }
         Some(Bound::Stale) => -1.0,
         Some(Bound::NoFacts) => -2.0,
         Some(Bound::BadParameters) | None => -3.0,
         Some(Bound::NotARead) => -4.0,
-        Some(Bound::InDoubt) => -5.0,
     })
 }
 
