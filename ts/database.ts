@@ -73,6 +73,8 @@ export class Database {
   readonly inFlight: WritesInFlight = new WritesInFlight()
   /** SQLite: its driver has told how many rows a write changed, so that 0 means none. */
   driverCounts = false
+  /** Acquires a connection for a question of our own; undefined before anybody has asked for one. */
+  provide: Provide | undefined
   /** The Kysely instance was destroyed: its next query asks for a connection, and hears so. */
   destroyed = false
 
@@ -282,7 +284,9 @@ export class Database {
         native.factsEpoch(known.handle) === epoch &&
         [declared, found.changes].every((signature) => isSignedBy(known.handle, signature))
       if (this.#known === undefined) joinPeers(known.base)
-      this.stateOf(connection).session = found.told
+      const state = this.stateOf(connection)
+      state.session = found.told
+      state.pid = found.pid
       // Of two connections that differ, the one that came last is served: the other may have been closed.
       const foreign = shared && !isSignedBy(known.handle, known.facts.connection)
       this.#foreignFacts = foreign && !first
@@ -427,6 +431,14 @@ export class Database {
     return announced
   }
 
+  /** Puts what changes may have touched in doubt, as whole tables, until they are invalidated by what it gives. */
+  doubt(changes: readonly Change[]): Announcement | undefined {
+    const announced = this.announce(changes.map(ofWholeTables))
+    // NOTE: whoever invalidates, even nothing, puts in doubt what is announced.
+    if (announced !== undefined) native.invalidate(this.#known!.handle, '[]')
+    return announced
+  }
+
   /** Takes an announcement back: the changes have not happened. */
   retract(announced: Announcement | undefined): void {
     if (announced === undefined) return
@@ -488,6 +500,13 @@ const reasonOf: Readonly<Record<number, string>> = {
   [BindCode.noFacts]: 'no_facts',
   [BindCode.badParameters]: 'parameters',
   [BindCode.notARead]: 'not_a_read',
+}
+
+/** A change without its rows: a query that nobody has asked before may depend on others of them. */
+function ofWholeTables(change: Change): Change {
+  if ('everything' in change) return change
+  const all = JSON.parse(change.json) as readonly { readonly kind: string; readonly rows?: unknown }[]
+  return { json: JSON.stringify(all.map((each) => (each.kind === 'rows' ? { ...each, kind: 'table' } : each))) }
 }
 
 /** One JSON array out of several. */

@@ -29,9 +29,15 @@ export function checkSession(
 }
 
 async function check(database: Database, real: DatabaseConnection, state: TransactionState): Promise<void> {
-  const session = await askSession(real)
-  state.session = session ?? UNKNOWN
+  const told = await askSession(real)
+  const session = told?.session
   state.checking = undefined
+  // Somebody waits for an answer: it is asked again.
+  if (told === undefined && state.answer !== undefined) return
+  state.session = session ?? UNKNOWN
+  state.pid = told?.pid
+  state.answer?.resolve()
+  state.answer = undefined
   if (session !== undefined && !agrees(database, state)) notice(database, session)
 }
 

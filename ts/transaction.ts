@@ -27,8 +27,12 @@ export class TransactionState {
   settingsChanged = false
   /** PostgreSQL: what the connection has told of its session; undefined until it has been asked. */
   session: string | undefined
+  /** PostgreSQL: the server's process behind the connection, once it has told. */
+  pid: number | undefined
   /** It is being asked. */
   checking: Promise<void> | undefined
+  /** It is to answer once more, because nobody has told what has become of a write. */
+  answer: PromiseWithResolvers<void> | undefined
   /** It was open when its connection was given back the last time. */
   leftOpen = false
 

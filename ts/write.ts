@@ -11,6 +11,7 @@ import type { Outcome, WriteConnection, WriteRun } from './kysely/row-images.ts'
 import type { ExecutionOptions } from './kysely/seam.ts'
 import { runUnlogged } from './kysely/driver.ts'
 import { RunBetweenSelects } from './kysely/sqlite-images.ts'
+import { dropChanges } from './in-doubt.ts'
 import { native } from './native.ts'
 import type { Announcement } from './native.ts'
 import { mayHaveHappened } from './outcome.ts'
@@ -104,7 +105,7 @@ function writeOf(
       ;({ result, images } = await outcome)
     } catch (error) {
       if (database.known?.dialect !== 'postgres' || mayHaveHappened(error, run.compiled.sql))
-        await settle(connection, changes(undefined), announced)
+        await settle(connection, changes(undefined), announced, error)
       else database.retract(announced)
       throw error
     }
@@ -131,11 +132,15 @@ export async function writeAnything(
   const changes =
     tables.length === 0 ? [everything(reason)] : tables.map((table) => tableChange(database, table, reason))
   const announced = connection.state.mayAutocommit ? database.announce(changes) : undefined
+  let result: QueryResult<unknown>
   try {
-    return await run()
-  } finally {
-    await settle(connection, changes, announced)
+    result = await run()
+  } catch (error) {
+    await settle(connection, changes, announced, error)
+    throw error
   }
+  await settle(connection, changes, announced)
+  return result
 }
 
 /** Executes a statement that changes the schema: the facts are asked for again, nothing cached is trusted. */
@@ -146,17 +151,24 @@ export async function changeSchema(
   const { database, state } = connection
   const changes = [everything('the schema was changed')]
   const announced = state.mayAutocommit ? database.announce(changes) : undefined
+  let failure: unknown
   try {
     return await run()
+  } catch (error) {
+    failure = error
+    throw error
   } finally {
+    const { mayAutocommit } = state
     if (state.inTransaction) {
       state.schemaChanged = true
       state.hold(changes)
     }
     holdForPeers(database, changes)
-    if (state.mayAutocommit) database.schemaChanged('the schema was changed')
-    // NOTE: not before: until then others have to drop it.
-    database.retract(announced)
+    dropChanges(connection, changes, mayAutocommit ? failure : undefined, announced, (given) => {
+      if (mayAutocommit) database.schemaChanged('the schema was changed')
+      // NOTE: not before: until then others have to drop it.
+      database.retract(given)
+    })
   }
 }
 
@@ -183,13 +195,14 @@ async function settle(
   connection: WriteConnection,
   changes: readonly Change[],
   announced: Announcement | undefined,
+  error?: unknown,
 ): Promise<void> {
   const { database, real, state } = connection
   if (state.mode === 'opaque' && database.known?.dialect === 'postgres') await lookIntoDriver(real, state)
   if (state.inTransaction) state.hold(changes)
   holdForPeers(database, changes)
-  if (state.mayAutocommit) database.invalidate(changes, announced)
-  else database.retract(announced)
+  if (!state.mayAutocommit) database.retract(announced)
+  else dropChanges(connection, changes, error, announced, (given) => database.invalidate(changes, given))
 }
 
 /**

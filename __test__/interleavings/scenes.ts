@@ -45,11 +45,11 @@ export async function runScene(
   scene: Scene,
   relation = independent({ shared: true, cold: scene.cold }),
   judged?: (judge: Judge) => void,
-): Promise<Explored> {
+): Promise<Explored & Pick<SingleThread, 'reads'>> {
   const single = new SingleThread(ground, scene)
   single.judged = judged
   try {
-    return await explore(() => single.begin(), relation)
+    return { ...(await explore(() => single.begin(), relation)), reads: single.reads }
   } finally {
     await single.close()
   }

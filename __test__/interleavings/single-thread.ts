@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { mock } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 
-import { Kysely } from 'kysely'
+import { Kysely, sql } from 'kysely'
 import type { Dialect } from 'kysely'
 
 import { cacheopsPlugin } from '../../ts/index.ts'
@@ -39,7 +39,7 @@ export interface Scene {
   readonly instances: 1 | 2
   /** readers read in a transaction of this kind */
   readonly within?: 'read committed' | 'repeatable read'
-  /** nobody has asked anything of this database before */
+  /** nobody has asked anything of this database before, and its connections have not told their sessions */
   readonly cold: boolean
 }
 
@@ -70,6 +70,8 @@ export class SingleThread {
   #judge!: Judge
   /** Hears of every order that was judged. */
   judged: ((judge: Judge) => void) | undefined
+  /** how often actors' reads ended how: `hit`, `joined`, `miss` (was kept), or why not */
+  readonly reads = new Map<string, number>()
   readonly #executing = new Set<Promise<unknown>>()
   /** who has committed in this step */
   #committed: number[] = []
@@ -146,6 +148,9 @@ export class SingleThread {
     const database = `${this.#store}-${this.#names++}`
     for (let i = 0; i < instances; i++) {
       const cacheops = cacheopsPlugin<Rows>({ store: { type: 'embedded', name: this.#store }, database })
+      cacheops.on('read', ({ reason }) => {
+        if (this.#actors.getStore() !== undefined) this.reads.set(reason, (this.reads.get(reason) ?? 0) + 1)
+      })
       const db = new Kysely<Rows>({ dialect: this.#ground.dialect(this.#recorder), plugins: [cacheops] })
       this.#dbs.push({
         db,
@@ -154,7 +159,7 @@ export class SingleThread {
           await cacheops.close()
         },
       })
-      await openAll(db, this.#ground.connections ?? 0)
+      await openAll(db, this.#ground.connections ?? 0, !cold)
       // Facts are known; whether the queries are is what `cold` decides.
       await db.selectFrom('item').select('id').where('id', '=', -1).cache().execute()
       if (!cold) for (const query of QUERY_NAMES) await QUERIES[query](db).cache().execute()
@@ -208,7 +213,8 @@ export class SingleThread {
 
   async #stopAround<T>(sql: string, execute: () => Promise<T>): Promise<T> {
     const actor = this.#actors.getStore()
-    if (actor === undefined || ASKS_SESSION.test(sql)) return execute()
+    if (actor === undefined) return execute()
+    if (ASKS_SESSION.test(sql)) return this.#during(execute)
     const { number, points, query } = actor
     const before = points.before(sql)
     if (before !== undefined && !isOwn(before, query)) await this.#park({ actor: number, point: before, of: query })
@@ -288,13 +294,18 @@ export class SingleThread {
   }
 }
 
-/** Asks for so many connections at once, none of which is given back before all are there. */
-async function openAll(db: Kysely<Rows>, count: number): Promise<void> {
+/**
+ * Asks for so many connections at once, none of which is given back before all are there.
+ *
+ * @param told each has told its session, so that what is read on it is kept.
+ */
+async function openAll(db: Kysely<Rows>, count: number, told: boolean): Promise<void> {
   let open!: () => void
   const all = new Promise<void>((resolve) => (open = resolve))
   let left = count
   const one = (): Promise<void> =>
-    db.connection().execute(() => {
+    db.connection().execute(async (held) => {
+      if (told) await sql`select 1`.execute(held)
       if (--left === 0) open()
       return all
     })

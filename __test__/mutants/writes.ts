@@ -29,7 +29,7 @@ export const WRITES: readonly Mutant[] = [
   {
     guard: 'what a stream has written is dropped',
     file: 'ts/kysely/connection.ts',
-    find: 'await settle?.()',
+    find: 'await settle?.(failure)',
     replace: 'void settle',
     test: { spec: 'transparency/streams', title: 'pg: an update that is abandoned' },
   },

@@ -4,8 +4,11 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 
-/** Where a connection is cut: before what was asked reaches the server, once it has, or before the answer reaches the client. */
-export type Cut = 'request' | 'running' | 'answer'
+/**
+ * Where a connection is cut: before what was asked reaches the server, once it has, or before the answer reaches the client.
+ * `unheard`: before it reaches the server, which takes the connection for open.
+ */
+export type Cut = 'request' | 'running' | 'answer' | 'unheard'
 
 export interface TcpProxy {
   readonly host: string
@@ -32,18 +35,20 @@ export async function startProxy(target: { readonly host: string; readonly port:
   }
   const server = createServer((client) => {
     const upstream = connect(target)
+    let heard = true
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.on('error', () => undefined)
       socket.on('close', () => {
         sockets.delete(socket)
         client.destroy()
-        upstream.end()
+        if (heard) upstream.end()
       })
     }
     client.on('data', (chunk) => {
       const found = take(chunk, 'client')
       if (found?.where === 'request') upstream.destroy()
+      else if (found?.where === 'unheard') heard = false
       else upstream.write(chunk)
       if (found === undefined) return
       client.destroy()

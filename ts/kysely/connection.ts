@@ -12,9 +12,10 @@ import type { ControlShape, Shape } from '../shapes.ts'
 import type { Announcement } from '../native.ts'
 import { everything } from '../transaction.ts'
 import type { TransactionState } from '../transaction.ts'
-import { mayHaveHappened } from '../outcome.ts'
+import { mayHaveHappened, mayStillHappen } from '../outcome.ts'
+import { dropChanges } from '../in-doubt.ts'
 import { beginWrite, changeSchema, flush, writeAnything } from '../write.ts'
-import { queues, runUnlogged } from './driver.ts'
+import { mayFollow, runUnlogged } from './driver.ts'
 import { setsOnlyTimeouts, settingOf, settingsCalled } from './settings.ts'
 import { tablesOf } from './node-tables.ts'
 import type { ExecutionOptions } from './seam.ts'
@@ -92,7 +93,7 @@ export class WatchedConnection implements ProxyHandler<object> {
     const run = (): Promise<QueryResult<unknown>> => real.executeQuery(compiled, options)
     const checking = checkSession(database, real, state)
     // Kysely cancels what was asked last on a connection.
-    if (checking !== undefined && (options?.signal !== undefined || !queues(real))) await checking
+    if (checking !== undefined && (options?.signal !== undefined || !mayFollow(real, compiled))) await checking
     const shape = database.known === undefined ? undefined : database.currentShape(compiled.sql)
     try {
       if (shape === undefined) {
@@ -250,8 +251,10 @@ export class WatchedConnection implements ProxyHandler<object> {
       result = await run()
       if (checking !== undefined) await checking
     } catch (error) {
-      if (control.verb === 'other' && mayHaveHappened(error, compiled.sql)) this.#flushHeld('uncertain', announced)
-      else database.retract(announced)
+      if (control.verb === 'other' && mayHaveHappened(error, compiled.sql)) {
+        this.#dropHeld(error, announced)
+        state.end('uncertain')
+      } else database.retract(announced)
       if (control.verb === 'rollback') flush(database, state.end('uncertain'), false)
       throw error
     }
@@ -294,7 +297,7 @@ export class WatchedConnection implements ProxyHandler<object> {
       result = await run()
     } catch (error) {
       // Committed or not: nobody knows. What is dropped too much is only slow.
-      flush(database, state.held, state.schemaChanged, announced)
+      this.#dropHeld(error, announced)
       // SQLite leaves the transaction open when its COMMIT fails; PostgreSQL never does.
       if (database.known?.dialect !== 'sqlite') state.end('uncertain')
       throw error
@@ -307,6 +310,13 @@ export class WatchedConnection implements ProxyHandler<object> {
     const { database, state } = this
     const { schemaChanged } = state
     flush(database, state.end(next), schemaChanged, announced)
+  }
+
+  /** Nobody has told whether what is held is committed. */
+  #dropHeld(error: unknown, announced: Announcement | undefined): void {
+    const { database, state } = this
+    const { held, schemaChanged } = state
+    dropChanges(this, held, error, announced, (given) => flush(database, held, schemaChanged, given))
   }
 
   /** A method that only the driver knows: it may begin a transaction, or end the one that is open. */
@@ -351,29 +361,37 @@ export class WatchedConnection implements ProxyHandler<object> {
     const kind = shape === undefined ? 'unknown' : this.#kindOf(shape, compiled)
     if (shape === undefined && state.inTransaction) state.uncertain = true
     const settle = this.#beginStream(kind, compiled)
+    let failure: unknown
     try {
       yield* this.real.streamQuery(compiled, chunkSize, options)
     } catch (error) {
+      failure = error
       this.#statementFailed(compiled, error)
       throw error
     } finally {
       // Also when the caller stops half-way: PostgreSQL has changed all rows before it gives the first.
-      await settle?.()
+      await settle?.(failure)
     }
   }
 
   /** Announces what a stream may write; gives what makes it come true, once the stream is over in whatever way. */
-  #beginStream(kind: Shape['kind'] | 'unknown', compiled: CompiledQuery): (() => Promise<unknown>) | undefined {
+  #beginStream(
+    kind: Shape['kind'] | 'unknown',
+    compiled: CompiledQuery,
+  ): ((failure: unknown) => Promise<unknown>) | undefined {
     if (kind === 'read' || kind === 'inert') return undefined
     if (kind === 'write') {
       const write = beginWrite(this, compiled, undefined, 'without images')
-      return () => write.done({ rows: [] })
+      return (failure) =>
+        failure !== undefined && mayStillHappen(failure) ? quietly(write.failed(failure)) : write.done({ rows: [] })
     }
-    const { promise: over, resolve: end } = Promise.withResolvers<QueryResult<unknown>>()
-    const written =
-      kind === 'ddl' ? changeSchema(this, () => over) : writeAnything(this, 'a streamed statement', () => over)
-    return () => {
-      end({ rows: [] })
+    const { promise: over, resolve: end, reject: fail } = Promise.withResolvers<QueryResult<unknown>>()
+    const written = quietly(
+      kind === 'ddl' ? changeSchema(this, () => over) : writeAnything(this, 'a streamed statement', () => over),
+    )
+    return (failure) => {
+      if (failure === undefined) end({ rows: [] })
+      else fail(failure)
       return written
     }
   }
@@ -393,4 +411,9 @@ export class WatchedConnection implements ProxyHandler<object> {
       database.openTransactions += open ? 1 : -1
     }
   }
+}
+
+/** Its error is the caller's already. */
+function quietly(work: Promise<unknown>): Promise<unknown> {
+  return work.catch(() => undefined)
 }

@@ -98,3 +98,11 @@ export function executesAtOnce(connection: DatabaseConnection): boolean {
 export function queues(connection: DatabaseConnection): boolean {
   return connection.constructor.name === 'PostgresJSConnection'
 }
+
+/**
+ * Whether a statement may be sent while another is under way. NOTE: not with parameters. When a value cannot be sent, postgres.js has the
+ * one under way fail instead, and takes the answers that come next for those of others.
+ */
+export function mayFollow(connection: DatabaseConnection, { parameters }: CompiledQuery): boolean {
+  return queues(connection) && parameters.length === 0
+}

@@ -17,6 +17,8 @@ export interface DatabaseHead {
   readonly view: string
   /** PostgreSQL: what {@link PostgresSession} the connection has; undefined where connections do not differ */
   readonly told: string | undefined
+  /** PostgreSQL: the server's process behind the connection */
+  readonly pid: number | undefined
   /** how this driver turns database values into JavaScript values, under these session settings; part of every key */
   readonly fingerprint: string
   /**

@@ -43,6 +43,7 @@ export async function askPostgres(run: RunSql, withContent: boolean): Promise<As
     identity,
     view: viewOf(settings, inRecovery),
     told: head.told,
+    pid: head.pid,
     origin: { started: since, inRecovery },
     fingerprint: fingerprintOf(Object.assign(Object.create(Object.getPrototypeOf(row)), rest), settings),
     product,

@@ -168,6 +168,7 @@ export async function askSqlite(run: RunSql, withContent: boolean): Promise<Aske
     version: 0,
     view: '',
     told: undefined,
+    pid: undefined,
     origin: undefined,
     freshStatements: false,
     changes: hashOf(head.version, head.changes),

@@ -234,6 +234,7 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
   acquire<T>(request: ConnectionRequest, consumer: (connection: DatabaseConnection) => Promise<T>): Promise<T> {
     const { execution, plugins, provide, options } = request
     const database = this.#databases.of(request.root, request.executor)
+    database.provide = provide
     database.look(provide)
     const acquire = (rootRead?: RootRead): Promise<T> =>
       provide((real) => {

@@ -69,6 +69,8 @@ export interface Head {
   } | null
   /** see `parseSession` */
   readonly told: string
+  /** the server's process that has answered */
+  readonly pid: number
   /** what this role and this session have of their own: names, rights, and how values are written */
   readonly session: string
   readonly changes: string
@@ -106,6 +108,7 @@ export function headQuery(withContent: boolean, withIdentity: boolean): string {
   'version', current_setting('server_version_num')::int,
   'identity', ${withIdentity ? IDENTITY : 'NULL'},
   'told', ${SESSION},
+  'pid', pg_backend_pid(),
   'session', json_build_array(current_user, session_user, current_schemas(false),
     ${SETTINGS_OF_FACTS.map((name) => `current_setting('${name}')`).join(', ')})::text,
   'changes', ${DIGEST.changes},

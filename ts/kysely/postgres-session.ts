@@ -53,17 +53,42 @@ export const SESSION: string = `json_build_object(
     JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace AND n.nspname = ANY (current_schemas(false))
     WHERE t.relnamespace = pg_my_temp_schema() AND t.relkind IN ('r', 'p', 'v', 'm', 'f') AND p.relpersistence <> 't') END)::text`
 
-const ASK = `SELECT ${SESSION} AS session`
+const ASK = `SELECT ${SESSION} AS session, pg_backend_pid()::text AS pid`
+
+/** Of a connection: what it may have that others have not, and the server's process behind it. */
+export interface Told {
+  readonly session: string
+  /** undefined if that came as something else */
+  readonly pid: number | undefined
+}
 
 /** Asks a connection for its session; undefined when it does not answer. */
-export async function askSession(connection: DatabaseConnection): Promise<string | undefined> {
+export async function askSession(connection: DatabaseConnection): Promise<Told | undefined> {
   try {
     const [row] = await runUnlogged(connection, ASK)
     const session = row?.['session']
-    return typeof session === 'string' ? session : undefined
+    const pid = Number(row?.['pid'])
+    return typeof session === 'string' ? { session, pid: Number.isInteger(pid) ? pid : undefined } : undefined
   } catch {
     return undefined
   }
+}
+
+/**
+ * What a process of the server does; `state`: null if there is no such process, or it is the one that answers and so has done with what
+ * it was asked before; empty if that may not be known.
+ */
+export async function askProcess(
+  connection: DatabaseConnection,
+  pid: number,
+): Promise<{ readonly started: unknown; readonly state: string | null }> {
+  const [row] = await runUnlogged(
+    connection,
+    `SELECT extract(epoch FROM pg_postmaster_start_time())::text AS started,
+      (SELECT coalesce(state, '') FROM pg_stat_get_activity(${pid}) WHERE pid <> pg_backend_pid()) AS state`,
+  )
+  const state = row?.['state']
+  return { started: row?.['started'], state: state === null || typeof state === 'string' ? state : '' }
 }
 
 export function parseSession(session: string): PostgresSession {
