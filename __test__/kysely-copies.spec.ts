@@ -32,8 +32,18 @@ for (const version of ['0.28', '0.30'] as const) {
   }
 }
 
+for (const version of ['0.28', '0.29', '0.30'] as const) {
+  test(`Kysely ${version}: nothing tells a result or an error from one without the plugin`, async (t) => {
+    await runs(t, application(t, version, 'sources'), 'transparent.mjs')
+  })
+}
+
 test('Kysely 0.28: both builds in one process share a plugin object', async (t) => {
   t.is(await runs(t, application(t, '0.28', 'sources'), 'both.mjs'), 'two builds\n')
+})
+
+test('Kysely 0.28: both builds, which come after the plugin', async (t) => {
+  t.is(await runs(t, application(t, '0.28', 'sources'), 'late.cjs'), 'two builds\n')
 })
 
 test('as it is installed: dist/, required by an application in CommonJS', async (t) => {
