@@ -17,11 +17,10 @@ import { Migrator } from 'kysely/migration'
 import { cacheopsPlugin } from '../ts/index.ts'
 import { databases } from './support/databases.ts'
 import type { DB } from './support/databases.ts'
-import { KYSELY_028 } from './support/kysely.ts'
+import { KNOWS_SIGNALS } from './support/kysely.ts'
 import { Recorder, RecordingDialect } from './support/recorder.ts'
 
-/** Kysely 0.28 does not know signals. */
-const testSignals = KYSELY_028 ? test.serial.skip : test.serial
+const testSignals = KNOWS_SIGNALS ? test.serial : test.serial.skip
 
 type CamelDB = { track: { id: number; albumId: number; genreId: number | null; title: string } }
 

@@ -21,6 +21,12 @@ const BUILDS: readonly KyselyBuild[] = [
   { version: '0.30.0-beta.2', build: 'esm' },
 ]
 
+/** What `peerDependencies` begins with. */
+const OLDEST: readonly KyselyBuild[] = [
+  { version: '0.28.0', build: 'esm' },
+  { version: '0.28.0', build: 'cjs' },
+]
+
 interface Database {
   readonly name: string
   /** as the oracle calls it */
@@ -51,11 +57,14 @@ const DATABASES: readonly Database[] = [
 ]
 
 /** Programs of an application: it imports Kysely, requires it, or does both. */
-const PROGRAMS = { esm: ['esm.mjs'], cjs: ['required.cjs', 'imported.cjs', 'both.mjs'] } as const
+const PROGRAMS = {
+  esm: ['esm.mjs', 'transparent.mjs'],
+  cjs: ['required.cjs', 'imported.cjs', 'both.mjs', 'late.cjs'],
+} as const
 
 export const heading = '## Kysely'
 export const columns: readonly string[] = ['Kysely', 'the application', 'database', 'what holds']
-export const rows: readonly Row[] = BUILDS.map(smoke)
+export const rows: readonly Row[] = [...OLDEST, ...BUILDS].map(smoke)
 /** What the suites of this project say; `kysely-suites.ts` runs them. */
 export const suiteRows: readonly Row[] = BUILDS.flatMap((build) => DATABASES.map((on) => suites(build, on)))
 

@@ -9,7 +9,7 @@ export const COPIES: readonly Mutant[] = [
     replace: '',
     test: {
       spec: 'kysely-copies',
-      title: 'an instance of a copy that nobody finds is refused before it executes anything',
+      title: 'Kysely 0.29: an instance of a copy of 0.30 that nobody finds is refused before it executes anything',
     },
   },
   {
@@ -19,7 +19,7 @@ export const COPIES: readonly Mutant[] = [
     replace: 'return Promise.reject(foreign)',
     test: {
       spec: 'kysely-copies',
-      title: 'an instance of a copy that nobody finds is refused before it executes anything',
+      title: 'Kysely 0.29: an instance of a copy of 0.30 that nobody finds is refused before it executes anything',
     },
   },
   {

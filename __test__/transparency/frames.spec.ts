@@ -4,7 +4,7 @@ import test from 'ava'
 import { sql } from 'kysely'
 
 import { outcomeOf } from '../support/describe.ts'
-import { KYSELY_028 } from '../support/kysely.ts'
+import { HAS_FEW_FRAMES } from '../support/kysely.ts'
 import { DRIVERS, openTwins } from './twins.ts'
 import type { Db, Twins } from './twins.ts'
 import type { Calls } from './write-cases.ts'
@@ -78,11 +78,13 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-/** Of those, where they do with Kysely 0.28, which has fewer of its own. */
-const KNOWN_SINCE_029: Readonly<Record<string, readonly string[]>> = { pg: ['a compiled read, in a transaction'] }
+/** Of those, where they do with a Kysely that has fewer of its own. */
+const KNOWN_WITH_MORE_FRAMES: Readonly<Record<string, readonly string[]>> = {
+  pg: ['a compiled read, in a transaction'],
+}
 
 function isKnown(driver: string, title: string): boolean {
-  if (KYSELY_028 && KNOWN_SINCE_029[driver]?.includes(title) === true) return false
+  if (HAS_FEW_FRAMES && KNOWN_WITH_MORE_FRAMES[driver]?.includes(title) === true) return false
   return KNOWN[driver]?.includes(title) === true
 }
 
