@@ -32,8 +32,18 @@ for (const version of ['0.28', '0.30'] as const) {
   }
 }
 
+for (const version of ['0.28', '0.29', '0.30'] as const) {
+  test(`Kysely ${version}: nothing tells a result or an error from one without the plugin`, async (t) => {
+    await runs(t, application(t, version, 'sources'), 'transparent.mjs')
+  })
+}
+
 test('Kysely 0.28: both builds in one process share a plugin object', async (t) => {
   t.is(await runs(t, application(t, '0.28', 'sources'), 'both.mjs'), 'two builds\n')
+})
+
+test('Kysely 0.28: both builds, which come after the plugin', async (t) => {
+  t.is(await runs(t, application(t, '0.28', 'sources'), 'late.cjs'), 'two builds\n')
 })
 
 test('as it is installed: dist/, required by an application in CommonJS', async (t) => {
@@ -54,10 +64,19 @@ test('the package twice in one process: what one drops, the other drops', async 
   await runs(t, application(t, '0.29', 'sources').addSecondCopy(), 'twice.mjs')
 })
 
-test('an instance of a copy that nobody finds is refused before it executes anything', async (t) => {
-  const app = application(t, '0.29', 'sources').copy('dialect/node_modules/kysely', projectPackage('kysely-0.30'))
-  await runs(t, app, 'foreign.mjs', join(app.folder, 'node_modules/dialect/node_modules/kysely/dist/index.js'))
-})
+/** Copies that nobody finds: the application's, another's, and where that one has its modules. */
+const UNFOUND = [
+  ['0.29', '0.30', 'dist/index.js'],
+  ['0.29', '0.28', 'dist/esm/index.js'],
+  ['0.28', '0.29', 'dist/index.js'],
+] as const
+for (const [version, foreign, entry] of UNFOUND) {
+  test(`Kysely ${version}: an instance of a copy of ${foreign} that nobody finds is refused before it executes anything`, async (t) => {
+    const folder = 'dialect/node_modules/kysely'
+    const app = application(t, version, 'sources').copy(folder, projectPackage(VERSIONS[foreign]))
+    await runs(t, app, 'foreign.mjs', join(app.folder, 'node_modules', folder, entry))
+  })
+}
 
 test('a copy that a dialect brings for itself is no fault', async (t) => {
   const app = application(t, '0.29', 'sources').copy('dialect/node_modules/kysely', projectPackage('kysely-0.28'))

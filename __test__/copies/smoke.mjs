@@ -144,3 +144,17 @@ export async function smoke(kysely, cacheopsModule) {
   await camel.db.destroy()
   await cacheops.close()
 }
+
+/** Instances of both builds of one version, which share a plugin object, see each other's writes. */
+export async function share(builds, cacheops) {
+  const path = file()
+  const dbs = builds.map((kysely) => shop(kysely, { cacheopsPlugin: () => cacheops }, { path }).db)
+  const name = async (db) =>
+    (await db.selectFrom('genre').select('name').where('id', '=', 1).cache().executeTakeFirst()).name
+  for (const on of [...dbs, ...dbs.map((db) => db.withoutPlugins())]) {
+    for (const db of dbs) await name(db)
+    const value = `${await name(dbs[0])}!`
+    await on.updateTable('genre').set({ name: value }).where('id', '=', 1).execute()
+    for (const db of dbs) assert.equal(await name(db), value)
+  }
+}

@@ -43,8 +43,8 @@ export function makeCell({ version, build }: KyselyBuild): string {
 }
 
 /**
- * 0.28 has no PGlite dialect and no SafeNullComparisonPlugin, and its migrations are among its other exports. The tests import it from a module that has
- * all of that, and that is the CommonJS build if it is to be.
+ * 0.28 has no PGlite dialect, for which there is one here, and no SafeNullComparisonPlugin, in whose place a plugin does nothing; its
+ * migrations are among its other exports. The tests import it from a module that has all of that, and that is the CommonJS build if it is to be.
  */
 function addWhatIsMissing(cell: string, build: KyselyBuild['build']): void {
   const entry = `../node_modules/kysely/dist/${build}`

@@ -3,5 +3,5 @@
 import { suiteRows } from './kysely.ts'
 
 export { columns } from './kysely.ts'
-export const heading = '## Kysely, suites'
+export const heading = '## Kysely'
 export const rows = suiteRows

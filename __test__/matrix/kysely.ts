@@ -21,6 +21,12 @@ const BUILDS: readonly KyselyBuild[] = [
   { version: '0.30.0-beta.2', build: 'esm' },
 ]
 
+/** What `peerDependencies` begins with. */
+const OLDEST: readonly KyselyBuild[] = [
+  { version: '0.28.0', build: 'esm' },
+  { version: '0.28.0', build: 'cjs' },
+]
+
 interface Database {
   readonly name: string
   /** as the oracle calls it */
@@ -51,11 +57,14 @@ const DATABASES: readonly Database[] = [
 ]
 
 /** Programs of an application: it imports Kysely, requires it, or does both. */
-const PROGRAMS = { esm: ['esm.mjs'], cjs: ['required.cjs', 'imported.cjs', 'both.mjs'] } as const
+const PROGRAMS = {
+  esm: ['esm.mjs', 'transparent.mjs'],
+  cjs: ['required.cjs', 'imported.cjs', 'both.mjs', 'late.cjs'],
+} as const
 
 export const heading = '## Kysely'
 export const columns: readonly string[] = ['Kysely', 'the application', 'database', 'what holds']
-export const rows: readonly Row[] = BUILDS.map(smoke)
+export const rows: readonly Row[] = [...OLDEST, ...BUILDS].map(smoke)
 /** What the suites of this project say; `kysely-suites.ts` runs them. */
 export const suiteRows: readonly Row[] = BUILDS.flatMap((build) => DATABASES.map((on) => suites(build, on)))
 
@@ -85,21 +94,22 @@ function suites(kysely: KyselyBuild, on: Database): Row {
       const modules = join(ROOT, 'node_modules')
       const specs = ['__test__/seam.spec.ts', '__test__/transaction.spec.ts', '__test__/transparency/*.spec.ts']
       const matching = titles.map((title) => `--match=${title}`)
-      await execute(cell, [join(modules, 'ava', 'entrypoints/cli.js'), ...specs, ...matching], {
-        ...environment,
-        CACHEOPS_TEST_KYSELY: kysely.version,
-      })
-      await execute(cell, ['__test__/oracle/run.ts', '--db', oracle, '--steps', String(steps), '--seed', '28'], {})
+      const ava = await execute(cell, [join(modules, 'ava', 'entrypoints/cli.js'), ...specs, ...matching], environment)
+      const seeded = ['--db', oracle, '--steps', String(steps), '--seed', '28']
+      const figures = await execute(cell, ['__test__/oracle/run.ts', ...seeded], {})
+      return [...ava.matchAll(/^ *(\d+ tests? passed)$/gm), ...figures.matchAll(/^(.*), precision .*$/gm)]
+        .map(([, said]) => said)
+        .join('; ')
     },
   }
 }
 
-/** Rejects with the end of what a program of Node's printed, if it fails. */
+/** Resolves with the end of what a program of Node's printed; rejects with it, if it fails. */
 function execute(
   folder: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
-): Promise<void> {
+): Promise<string> {
   return new Promise((done, reject) => {
     const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, ...environment } })
     let printed = ''
@@ -107,6 +117,8 @@ function execute(
       stream.on('data', (chunk: Buffer) => (printed = `${printed}${String(chunk)}`.slice(-20_000)))
     }
     child.on('error', reject)
-    child.on('close', (code) => (code === 0 ? done() : reject(new Error(`${args.join(' ')} failed\n${printed}`))))
+    child.on('close', (code) =>
+      code === 0 ? done(printed) : reject(new Error(`${args.join(' ')} failed\n${printed}`)),
+    )
   })
 }

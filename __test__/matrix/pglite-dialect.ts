@@ -48,6 +48,11 @@ export function pgliteDialectOf(copy: typeof kysely): new (config: { pglite: PGl
   }
 }
 
+/** NOTE: symbols, as in later versions of Kysely: by them it is known what belongs to the driver. */
+const BEGIN = Symbol('begin')
+const COMMIT = Symbol('commit')
+const ROLLBACK = Symbol('rollback')
+
 type CompileNode = Parameters<NonNullable<Driver['savepoint']>>[2]
 
 class TransactionDriver implements Driver {
@@ -86,15 +91,15 @@ class TransactionDriver implements Driver {
   }
 
   beginTransaction(connection: DatabaseConnection): Promise<void> {
-    return (connection as TransactionConnection).begin()
+    return (connection as TransactionConnection)[BEGIN]()
   }
 
   commitTransaction(connection: DatabaseConnection): Promise<void> {
-    return (connection as TransactionConnection).end(true)
+    return (connection as TransactionConnection)[COMMIT]()
   }
 
   rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    return (connection as TransactionConnection).end(false)
+    return (connection as TransactionConnection)[ROLLBACK]()
   }
 
   savepoint(connection: DatabaseConnection, name: string, compile: CompileNode): Promise<void> {
@@ -150,7 +155,7 @@ class TransactionConnection implements DatabaseConnection {
     throw new Error('Streaming is not supported by PGlite.')
   }
 
-  begin(): Promise<void> {
+  [BEGIN](): Promise<void> {
     const end = Promise.withResolvers<void>()
     const begun = Promise.withResolvers<void>()
     const left = this.#pglite.transaction(async (transaction) => {
@@ -163,20 +168,25 @@ class TransactionConnection implements DatabaseConnection {
     return begun.promise
   }
 
-  async end(commits: boolean): Promise<void> {
-    const leave = this.#leave
-    const undone = new Error('rolled back')
-    if (commits) leave?.commit()
-    else leave?.rollback(undone)
+  async [COMMIT](): Promise<void> {
+    this.#leave?.commit()
     try {
-      await leave?.left
+      await this.#leave?.left
     } catch (error) {
-      if (error === undone) return
-      const failed = (error as { code?: unknown }).code === '25P02'
-      throw failed ? new this.#copy.AbortedTransactionError() : error
+      throw (error as { code?: unknown }).code === '25P02' ? new this.#copy.AbortedTransactionError() : error
     } finally {
-      this.#transaction = undefined
-      this.#leave = undefined
+      this.#end()
     }
+  }
+
+  async [ROLLBACK](): Promise<void> {
+    this.#leave?.rollback(undefined)
+    await this.#leave?.left.catch(() => undefined)
+    this.#end()
+  }
+
+  #end(): void {
+    this.#transaction = undefined
+    this.#leave = undefined
   }
 }

@@ -3,8 +3,8 @@
 /** One line of a table: what it says, and what shows it. */
 export interface Row {
   readonly cells: readonly string[]
-  /** rejects when it is not as the cells say */
-  run(): Promise<void>
+  /** resolves with the figures that it came to, if any; rejects when it is not as the cells say */
+  run(): Promise<string | void>
 }
 
 /** A module that `run.ts` runs: a table of `docs/compatibility.md`. */

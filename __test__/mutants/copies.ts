@@ -9,7 +9,7 @@ export const COPIES: readonly Mutant[] = [
     replace: '',
     test: {
       spec: 'kysely-copies',
-      title: 'an instance of a copy that nobody finds is refused before it executes anything',
+      title: 'Kysely 0.29: an instance of a copy of 0.30 that nobody finds is refused before it executes anything',
     },
   },
   {
@@ -19,7 +19,7 @@ export const COPIES: readonly Mutant[] = [
     replace: 'return Promise.reject(foreign)',
     test: {
       spec: 'kysely-copies',
-      title: 'an instance of a copy that nobody finds is refused before it executes anything',
+      title: 'Kysely 0.29: an instance of a copy of 0.30 that nobody finds is refused before it executes anything',
     },
   },
   {
@@ -27,7 +27,17 @@ export const COPIES: readonly Mutant[] = [
     file: 'ts/kysely/copies.ts',
     find: 'return [entry, entry.replace(',
     replace: 'return [entry.replace(',
-    test: { spec: 'kysely-copies', title: 'Kysely 0.28: both builds in one process share a plugin object' },
+    test: { spec: 'kysely-copies', title: 'Kysely 0.28: every feature, imported.cjs' },
+  },
+  {
+    guard: 'the build that `import` gives is extended, too',
+    file: 'ts/kysely/copies.ts',
+    find: ', entry.replace(COMMONJS_ENTRY, `$1esm$2`)]',
+    replace: ']',
+    test: {
+      spec: 'kysely-copies',
+      title: 'a linked package finds the copy of the application, though it resolves another',
+    },
   },
   {
     guard: 'the copy that the application resolves is extended, too',
@@ -58,6 +68,9 @@ export const COPIES: readonly Mutant[] = [
     file: 'ts/kysely/connection.ts',
     find: 'executed = Promise.reject(error)',
     replace: 'throw error',
-    test: { spec: 'kysely-copies', title: 'Kysely 0.28: every feature, esm.mjs' },
+    test: {
+      spec: 'kysely-copies',
+      title: 'Kysely 0.28: nothing tells a result or an error from one without the plugin',
+    },
   },
 ]

@@ -26,7 +26,7 @@ export function describe(value: unknown): string {
 
 function describeAt(value: unknown, indent: string, path: string, seen: Map<object, string>): string {
   // pg-cursor numbers its portals, and PostgreSQL's errors name them.
-  if (typeof value === 'string') return JSON.stringify(value.replace(/^portal "C_\d+"/, 'portal "C_…"'))
+  if (typeof value === 'string') return JSON.stringify(value.replaceAll(/^portal "C_\d+"/gm, 'portal "C_…"'))
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function') return `function ${value.name}`
   if (typeof value === 'symbol') return value.toString()

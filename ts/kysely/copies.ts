@@ -37,8 +37,10 @@ export function findCopies(given: object | undefined): Iterable<KyselyCopy> {
     if (!isSupported(copy)) throw unsupportedKysely()
     copies.add(copy)
   }
-  for (const entry of new Set([...placesToLook().flatMap(entriesSeenFrom), ...loadedEntries()])) {
-    const copy = load(entry)
+  // NOTE: not when this module is evaluated. A bundle in CommonJS has no URL, and what is wrong then is told by `native.ts`.
+  const require = createRequire(import.meta.url)
+  for (const entry of new Set([...placesToLook().flatMap(entriesSeenFrom), ...loadedEntries(require)])) {
+    const copy = load(require, entry)
     // NOTE: the namespace that `require` gives is not always the one that `import` gives; the classes are the same.
     if (copy !== undefined && !isKnown(copy)) copies.add(copy)
   }
@@ -69,8 +71,6 @@ function unsupportedKysely(): CacheopsError {
     'This version of kysely does not have the executor methods that cacheops extends. Use kysely 0.28, 0.29 or 0.30.',
   )
 }
-
-const require = createRequire(import.meta.url)
 
 /** Files whose `kysely` may be the application's. */
 function placesToLook(): string[] {
@@ -109,13 +109,13 @@ const COMMONJS_ENTRY = /([\\/]dist[\\/])cjs([\\/]index\.js)$/
 const COMMONJS_EXECUTOR = /(?<=[\\/]dist[\\/]cjs[\\/])query-executor[\\/]default-query-executor\.js$/
 
 /** CommonJS builds that somebody has loaded, wherever they lie. */
-function loadedEntries(): string[] {
+function loadedEntries(require: Partial<NodeJS.Require>): string[] {
   return Object.keys(require.cache ?? {})
     .filter((file) => COMMONJS_EXECUTOR.test(file))
     .map((file) => file.replace(COMMONJS_EXECUTOR, 'index.js'))
 }
 
-function load(entry: string): KyselyCopy | undefined {
+function load(require: NodeJS.Require, entry: string): KyselyCopy | undefined {
   try {
     const copy = require(entry) as object
     return isSupported(copy) ? copy : undefined

@@ -69,18 +69,36 @@ function executeUnlogged(connection: DatabaseConnection, query: CompiledQuery): 
   return behind ?? connection.executeQuery(query)
 }
 
-/** `executeQuery` of the connections of Kysely's own SQLite driver, by copy of Kysely. */
-const sqliteExecute = new Map<KyselyCopy, DatabaseConnection['executeQuery']>()
+/** What there is to know of the connections of Kysely's own SQLite driver, which it does not export. */
+interface SqliteConnections {
+  readonly executeQuery: DatabaseConnection['executeQuery']
+  /** the keys of a result without rows, which 0.28 has in another order */
+  readonly counts: readonly string[]
+}
 
-/** Learns to know Kysely's connections that execute at once, which it does not export. */
+const sqliteConnections = new Map<KyselyCopy, SqliteConnections>()
+
+/** Learns to know the SQLite drivers of the copies of Kysely. */
 export async function learnDrivers(): Promise<void> {
   for (const copy of knownCopies()) {
-    if (sqliteExecute.has(copy)) continue
-    const driver = new copy.SqliteDriver({ database: { prepare: () => undefined as never, close() {} } })
+    if (sqliteConnections.has(copy)) continue
+    const statement = { reader: false, run: () => ({ changes: 0n, lastInsertRowid: 0n }) }
+    const driver = new copy.SqliteDriver({ database: { prepare: () => statement as never, close() {} } })
     await driver.init()
+    const connection = await driver.acquireConnection()
+    const counts = Object.keys(await connection.executeQuery(CompiledQuery.raw('')))
     // oxlint-disable-next-line typescript/unbound-method -- it is only compared
-    sqliteExecute.set(copy, (await driver.acquireConnection()).executeQuery)
+    sqliteConnections.set(copy, { executeQuery: connection.executeQuery, counts })
   }
+}
+
+/** A result without rows as a connection would have it; as Kysely's own, if it is not Kysely's. */
+export function inOrderOf(connection: DatabaseConnection, result: QueryResult<never>): QueryResult<never> {
+  const known = [...sqliteConnections.values()]
+  // NOTE: behind what Kysely's `log` sets on the connection itself.
+  const behind = Object.getPrototypeOf(connection) as Partial<DatabaseConnection> | null
+  const { counts } = known.find(({ executeQuery }) => executeQuery === behind?.executeQuery) ?? known[0]!
+  return Object.fromEntries(counts.map((key) => [key, result[key as keyof typeof result]])) as never
 }
 
 /**
@@ -90,7 +108,7 @@ export async function learnDrivers(): Promise<void> {
 export function executesAtOnce(connection: DatabaseConnection): boolean {
   // oxlint-disable-next-line typescript/unbound-method -- it is only compared
   const { executeQuery } = connection
-  for (const known of sqliteExecute.values()) if (executeQuery === known) return true
+  for (const known of sqliteConnections.values()) if (executeQuery === known.executeQuery) return true
   return false
 }
 

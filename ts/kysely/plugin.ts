@@ -176,9 +176,9 @@ export function cacheopsPlugin<DB = any>(options: CacheopsOptions<DB> = {}): Cac
 
 /** Answers the one statement that it was made for. */
 class CachedConnection implements DatabaseConnection {
-  readonly #result: QueryResult<any>
+  readonly #result: QueryResult<any> | Promise<QueryResult<any>>
 
-  constructor(result: QueryResult<unknown>) {
+  constructor(result: QueryResult<unknown> | Promise<QueryResult<unknown>>) {
     this.#result = result
   }
 
@@ -265,9 +265,15 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
       return waited || loading === undefined ? go() : loading.then(go, go)
     }
     if (execution !== undefined && !database.destroyed && this.#wantsRead(execution)) {
-      const serve = (result: QueryResult<unknown>): Promise<T> => consumer(new CachedConnection(result))
+      // Kysely 0.28 asks the plugins in front of ours in here. The stack of what they throw leads to the caller only once
+      // whoever awaits the consumer has come to it, which is a step behind when it was not asked at once.
+      let atOnce = true
+      const serve = (result: QueryResult<unknown>): Promise<T> =>
+        consumer(new CachedConnection(atOnce ? result : Promise.resolve().then(() => result)))
       const read = { ...this.#request(execution.compiled, plugins), signal: options?.signal }
-      return readAtRoot(database, read, { withFacts, connect, serve })
+      const served = readAtRoot(database, read, { withFacts, connect, serve })
+      atOnce = false
+      return served
     }
     const wantsFacts = database.known === undefined || mayWrite(database, execution)
     return wantsFacts && !database.isReady ? withFacts(connect) : connect()

@@ -9,7 +9,7 @@ import type { Database } from '../database.ts'
 import { native } from '../native.ts'
 import type { ImagePlan, Images, Shape } from '../shapes.ts'
 import type { TransactionState } from '../transaction.ts'
-import { executesAtOnce, runUnlogged } from './driver.ts'
+import { executesAtOnce, inOrderOf, runUnlogged } from './driver.ts'
 import type { ExecutionOptions } from './seam.ts'
 
 /** A row as a driver gives it. */
@@ -122,7 +122,7 @@ export function runReturning(
     },
     async done(result) {
       if (!asksCounts) return returned(plan, result)
-      return inserted(plan, result, (await (counts ?? askCounts(real)))!)
+      return inserted(real, plan, result, (await (counts ?? askCounts(real)))!)
     },
     async failed(error) {
       if ((sqlite || !state.inTransaction) && isOurs(error, sqlite)) {
@@ -147,12 +147,11 @@ function askCounts(real: DatabaseConnection): Promise<Row | undefined> {
   )
 }
 
-function inserted(plan: ImagePlan, result: QueryResult<unknown>, counts: Row): Outcome {
+function inserted(real: DatabaseConnection, plan: ImagePlan, result: QueryResult<unknown>, counts: Row): Outcome {
   const rows = result.rows as Row[]
   const numAffectedRows = rows.length === 0 ? 0n : BigInt(counts['changed'] as string)
   return {
-    // In the order in which Kysely's driver has them.
-    result: { insertId: BigInt(counts['inserted'] as string), numAffectedRows, rows: [] },
+    result: inOrderOf(real, { insertId: BigInt(counts['inserted'] as string), numAffectedRows, rows: [] }),
     images: { affected: rows.length, rows: rows.map((row) => imageOf(row, plan)) },
   }
 }
