@@ -175,8 +175,8 @@ test.serial(
     const factsByContent = new Map<string, string>()
     const factsByChanges = new Map<string, string>()
     const ask = async (): Promise<string> => {
-      const asked = await askDatabase('postgres', run, true)
-      const facts = JSON.stringify(await asked.facts())
+      const asked = await askDatabase('postgres', run, { withContent: true })
+      const facts = JSON.stringify(await asked.schema())
       for (const [known, digest] of [
         [factsByContent, asked.content!],
         [factsByChanges, asked.changes],
@@ -231,7 +231,7 @@ test('postgres: copies of one server whose schemas went different ways differ in
     const client = new Client({ host: server.host, port: server.port, user: 'postgres', database: 'postgres' })
     await client.connect()
     const run: RunSql = async (sql, parameters = []) => (await client.query(sql, [...parameters])).rows
-    asked.push(await askDatabase('postgres', run, true))
+    asked.push(await askDatabase('postgres', run, { withContent: true }))
     await client.end()
   }
   const [a, b] = asked
@@ -277,8 +277,8 @@ test.serial(`postgres: whatever is changed, equal digests have equal facts (${ST
       await owner!.query('rollback')
       t.log(`${texts.at(-1)}: ${(error as Error).message}`)
     }
-    const asked = await askDatabase('postgres', run, true)
-    const facts = JSON.stringify(await asked.facts())
+    const asked = await askDatabase('postgres', run, { withContent: true })
+    const facts = JSON.stringify(await asked.schema())
     for (const digest of [`${asked.changes} ${asked.session}`, asked.content!]) {
       t.is(known.get(digest) ?? facts, facts, `seed ${seed}, step ${step}: ${texts.join('; ')}`)
       known.set(digest, facts)

@@ -34,6 +34,13 @@ export const SESSIONS: readonly Mutant[] = [
     },
   },
   {
+    guard: 'a streamed write waits for the session of its connection',
+    file: 'ts/kysely/connection.ts',
+    find: 'await checkSession(database, real, state)\n      options',
+    replace: 'options',
+    test: { spec: 'transparency/streams', title: 'postgres.js: a stream drops what its text tells, and no more' },
+  },
+  {
     guard: 'an instance whose connections differ stops caching',
     file: 'ts/session-check.ts',
     find: 'if (session !== undefined && !agrees(database, state)) notice(database, session)',

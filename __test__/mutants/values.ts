@@ -127,8 +127,15 @@ export const VALUES: readonly Mutant[] = [
   {
     guard: 'types of the schema are sampled',
     file: 'ts/kysely/postgres-values.ts',
-    find: 'const received = samples.length === 0 ? null :',
-    replace: 'const received = samples.length >= 0 ? null :',
+    find: 'samples.length === 0 ? null :',
+    replace: 'samples.length >= 0 ? null :',
+    test: { spec: 'parsers', title: 'pg: two pools with other parsers for a type never share rows' },
+  },
+  {
+    guard: 'values of other types are not those of the schema’s',
+    file: 'ts/kysely/postgres-values.ts',
+    find: 'JSON.stringify(answered.samples) === JSON.stringify(samples)',
+    replace: 'JSON.stringify(answered.samples) !== JSON.stringify(undefined)',
     test: { spec: 'parsers', title: 'pg: two pools with other parsers for a type never share rows' },
   },
   {
@@ -136,7 +143,10 @@ export const VALUES: readonly Mutant[] = [
     file: 'ts/kysely/postgres-values.ts',
     find: 'const own = unsampled || received === undefined ?',
     replace: 'const own = received === undefined ?',
-    test: { spec: 'parsers', title: 'pg: two pools with other parsers for a type never share rows' },
+    test: {
+      spec: 'parsers',
+      title: 'pg: two pools with other parsers for a type of which no value is known never share rows',
+    },
   },
   {
     guard: 'what a driver sends is part of the key',
