@@ -34,6 +34,16 @@ export const SESSIONS: readonly Mutant[] = [
     },
   },
   {
+    guard: 'what was aborted while the session was asked for is not executed',
+    file: 'ts/kysely/connection.ts',
+    find: 'await checking\n      options?.signal?.throwIfAborted()',
+    replace: 'await checking',
+    test: {
+      spec: 'aborted',
+      title: 'pg: what is aborted while its connection is asked for its session is never executed',
+    },
+  },
+  {
     guard: 'a streamed write waits for the session of its connection',
     file: 'ts/kysely/connection.ts',
     find: 'await checkSession(database, real, state)\n      options',
