@@ -165,6 +165,46 @@ test.serial('sqlite: the file of another database is not believed, that of an eq
   t.is(warnings.filter((text) => text.includes('exported from another database')).length, 1)
 })
 
+const TYPES = `create schema odd; create type odd."Mood" as enum ('ok', 'bad'); create domain label as text;
+  create type pair as (x int, y text); create type span as range (subtype = int); create extension citext;
+  create table t (id int primary key, m odd."Mood", ms odd."Mood"[], p pair, s span, ls label[], c citext);
+  insert into t values (1, 'ok', '{ok}', '(1,a)', '[1,3)', '{l}', 'C')`
+
+for (const driver of ['pg', 'postgres.js'] as const) {
+  test.serial(`${driver}: types of a file are asked for by their names, and mean what they mean without`, async (t) => {
+    const warnings = warningsOf(t)
+    const cluster = await sharedCluster()
+    const database = `types_${driver.replace('.', '_')}`
+    await cluster.exec(`create database ${database}`)
+    await cluster.exec(TYPES, database)
+    const dialect = (): Dialect => pooledDialect(driver, cluster, database)
+    const owner = start(t, dialect(), {})
+    const schema = await owner.cacheops.exportSchema({ db: owner.db })
+    const store = { type: 'embedded', name: `types of files ${driver}` } as const
+    const [with_, without] = [start(t, dialect(), { store, schema }), start(t, dialect(), { store })]
+    const read = ({ db }: Start) => db.selectFrom('t').selectAll().cache().execute()
+    const rows = await read(with_)
+    // postgres.js gives an object of its own for each use of a connection, and each is asked for its session.
+    const sessions = driver === 'pg' ? 0 : 1
+    t.is(with_.recorder.statements.length, 2 + sessions)
+    t.deepEqual(await read(without), rows)
+    t.is(without.recorder.count(/^select/), 0, 'a hit: what its driver makes of values is the same')
+
+    // Labels are no part of the facts; what a driver makes of them is asked all the same.
+    await cluster.exec(`alter type odd."Mood" rename value 'ok' to 'fine'`, database)
+    const renamed = start(t, dialect(), { store, schema })
+    t.deepEqual(await read(renamed), [{ ...rows[0], m: 'fine', ms: driver === 'pg' ? '{fine}' : ['fine'] }])
+
+    await cluster.exec('alter table t drop column p; drop type pair', database)
+    const dropped = start(t, dialect(), { schema })
+    t.deepEqual(Object.keys((await read(dropped))[0]!), ['id', 'm', 'ms', 's', 'ls', 'c'])
+    t.is(dropped.recorder.count(CATALOG), 1)
+    t.deepEqual(await read(dropped), await read(dropped))
+    await turn()
+    t.is(warnings.filter((text) => text.includes('the schema has changed since they were exported')).length, 1)
+  })
+}
+
 test.serial('postgres: the file of another role, search path, or kind of database is not believed', async (t) => {
   const warnings = warningsOf(t)
   const cluster = await sharedCluster()
@@ -180,8 +220,12 @@ test.serial('postgres: the file of another role, search path, or kind of databas
   const again = start(t, dialect('postgres'), { schema })
   await again.db.selectFrom('artist').selectAll().cache().execute()
   t.is(again.recorder.count(CATALOG), 0)
-  // The head, three or four values of the schema's types, the session of the connection, the query.
-  t.true(again.recorder.statements.length <= 7)
+  // What tells whether the file is right, what the driver makes of values, and the session: one statement. Then the query.
+  t.is(again.recorder.statements.length, 2)
+  const without = start(t, dialect('postgres'), {})
+  await without.db.selectFrom('artist').selectAll().cache().execute()
+  // The catalogs, and values of the types that they declare, are two more.
+  t.is(without.recorder.statements.length, 4)
   const reader = start(t, dialect('reader'), { schema })
   await reader.db.selectFrom('artist').select('id').cache().execute()
   t.is(reader.recorder.count(CATALOG), 1)
@@ -207,15 +251,17 @@ test('schema: what is not the export of this version is refused when the plugin 
   t.teardown(() => rmSync(folder, { recursive: true }))
   const path = join(folder, 'broken.json')
   writeFileSync(path, '{ "format": 1,')
-  const { facts, ...rest } = good
+  const { facts, types: _, ...rest } = good
   const edited = { ...good, facts: { ...facts, attached: true } }
   const wrong: [unknown, RegExp][] = [
     [join(folder, 'none.json'), /none\.json" could not be read/],
     [path, /broken\.json" is not JSON/],
     [{ ...good, format: 99 }, /has the format 99; this version of cacheops has 1/],
     [rest, /is incomplete/],
+    [{ ...rest, facts }, /is incomplete/],
     [{ ...good, dialect: 'mysql' }, /is incomplete/],
     [edited, /was changed after it was exported/],
+    [{ ...good, types: {} }, /was changed after it was exported/],
     [{}, /is not what exportSchema\(\) gave/],
     [7, /is not what exportSchema\(\) gave/],
     [null, /is not what exportSchema\(\) gave/],

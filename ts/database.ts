@@ -5,8 +5,8 @@ import { dropAndReport } from './drops.ts'
 import { CacheopsError, factsFailed } from './errors.ts'
 import type { Events } from './events.ts'
 import { dialectOf, learnDrivers, runUnlogged } from './kysely/driver.ts'
-import { askDatabase, introspect, withValues } from './kysely/introspect.ts'
-import type { DatabaseFacts, DialectName, Facts, RunSql } from './kysely/introspect.ts'
+import { askDatabase, introspect } from './kysely/introspect.ts'
+import type { DatabaseFacts, DialectName, RunSql, Schema } from './kysely/introspect.ts'
 import { Names } from './kysely/names.ts'
 import { forbiddenIdentity } from './kysely/postgres-identity.ts'
 import type { Provide } from './kysely/seam.ts'
@@ -277,7 +277,7 @@ export class Database {
       const changes = this.#changes
       const askedAt = Date.now()
       const found = await (first ? readFirst(config.schema, events, dialect, run) : introspect(dialect, run))
-      const known = await this.#understand(dialect, await withValues(dialect, run, found))
+      const known = await this.#understand(dialect, found)
       // Who has read the facts of another state of the schema may have kept results of it.
       const shared =
         native.hasFacts(known.handle) &&
@@ -330,7 +330,7 @@ export class Database {
       handle: native.openDatabase(storeHandle, identity, dialect, view),
       dialect,
       facts: { ...found, facts },
-      found: found.facts,
+      found: { facts: found.facts, types: found.types },
       names,
       profiles: new Profiles(config, names, lookup),
       context: this.#contextOf(found, origin?.started),
@@ -486,7 +486,7 @@ export interface Known {
   readonly dialect: DialectName
   readonly facts: DatabaseFacts
   /** what the database itself said, without what the options declare */
-  readonly found: Facts
+  readonly found: Schema
   readonly names: Names
   readonly profiles: Profiles
   /** what every key of this database begins with */

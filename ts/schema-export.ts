@@ -19,7 +19,7 @@ export async function exportSchema(database: Database): Promise<SchemaFacts> {
       const { known } = database
       const real = watchedOf(connection)?.real
       if (known === undefined || real === undefined) throw factsFailed()
-      return askDatabase(known.dialect, runUnlogged.bind(undefined, real), true)
+      return askDatabase(known.dialect, runUnlogged.bind(undefined, real), { withContent: true })
     })
     const { known } = database
     if (known === undefined || database.hasFailed) break

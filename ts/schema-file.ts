@@ -3,8 +3,10 @@
 import { readFileSync } from 'node:fs'
 
 import { CacheopsError } from './errors.ts'
-import type { DatabaseFacts, DatabaseHead, DialectName, Facts, RunSql } from './kysely/facts.ts'
+import type { DatabaseFacts, DatabaseHead, DialectName, RunSql, Schema } from './kysely/facts.ts'
 import { hashOf } from './kysely/fingerprint.ts'
+import { complete } from './kysely/introspect.ts'
+import { NO_TYPES } from './kysely/postgres-types.ts'
 import { askSupported } from './kysely/supported.ts'
 import { VERSION } from './shared.ts'
 
@@ -37,14 +39,17 @@ export interface SchemaFacts {
   readonly session: string
   /** digest of the schema: the facts are used where the database has the same */
   readonly content: string
-  /** of the facts, against a file that was damaged or edited */
+  /** of the facts and types, against a file that was damaged or edited */
   readonly checksum: string
   /** an implementation detail */
   readonly facts: object
+  /** an implementation detail; null on SQLite */
+  readonly types: object | null
 }
 
 /** Facts as a file has them. */
-export function schemaFileOf(dialect: DialectName, head: DatabaseHead, content: string, facts: Facts): SchemaFacts {
+export function schemaFileOf(dialect: DialectName, head: DatabaseHead, content: string, schema: Schema): SchemaFacts {
+  const { facts, types } = schema
   return {
     format: FORMAT,
     version: VERSION,
@@ -54,8 +59,9 @@ export function schemaFileOf(dialect: DialectName, head: DatabaseHead, content: 
     database: hashOf(head.identity),
     session: head.session,
     content,
-    checksum: hashOf(facts),
+    checksum: hashOf(facts, types),
     facts,
+    types,
   }
 }
 
@@ -77,9 +83,11 @@ export function parseSchemaFile(given: unknown): SchemaFacts {
   }
   const file = value as Partial<SchemaFacts>
   const texts = [file.version, file.server, file.database, file.session, file.content, file.checksum]
-  const whole = texts.every((text) => typeof text === 'string') && typeof file.facts === 'object'
+  const whole =
+    texts.every((text) => typeof text === 'string') &&
+    [file.facts, file.types].every((part) => typeof part === 'object')
   if (!whole || (file.dialect !== 'postgres' && file.dialect !== 'sqlite')) throw invalid('is incomplete.')
-  if (hashOf(file.facts) !== file.checksum) throw invalid('was changed after it was exported.')
+  if (hashOf(file.facts, file.types) !== file.checksum) throw invalid('was changed after it was exported.')
   return file as SchemaFacts
 }
 
@@ -109,17 +117,18 @@ export async function readFirst(
   dialect: DialectName,
   run: RunSql,
 ): Promise<DatabaseFacts> {
-  const asked = await askSupported(dialect, run, schema !== undefined)
-  if (schema !== undefined) {
+  const file = schema as (SchemaFacts & Schema) | undefined
+  const asking = { withContent: file !== undefined, withValues: file?.types ?? NO_TYPES }
+  const asked = await askSupported(dialect, run, asking)
+  if (file !== undefined) {
     // What this version makes of a schema may be more than what another did.
-    if (schema.content === asked.content && schema.version === VERSION)
-      return { ...asked, facts: schema.facts as Facts }
+    if (file.content === asked.content && file.version === VERSION) return complete(asked, file)
     events.warn(
-      `cacheops does not use the facts of the option \`schema\`: ${whyNot(schema, dialect, asked)}. They are read from the ` +
+      `cacheops does not use the facts of the option \`schema\`: ${whyNot(file, dialect, asked)}. They are read from the ` +
         'database instead, which only takes longer. Export them again after each migration: exportSchema().',
     )
   }
-  return { ...asked, facts: await asked.facts() }
+  return complete(asked, await asked.schema())
 }
 
 function whyNot(file: SchemaFacts, dialect: DialectName, head: DatabaseHead): string {

@@ -98,8 +98,8 @@ async function measure(name: DialectName, dialect: () => Dialect, count: number)
     }
     return {
       digest: await sized(() => askDatabase(name, run)),
-      content: await sized(() => askDatabase(name, run, true)),
-      facts: await sized(async () => (await askDatabase(name, run)).facts()),
+      content: await sized(() => askDatabase(name, run, { withContent: true })),
+      facts: await sized(async () => (await askDatabase(name, run)).schema()),
     }
   })
   const cacheops = cacheopsPlugin({ store: { type: 'embedded', name: `export-${name}-${count}` } })

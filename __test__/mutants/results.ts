@@ -195,8 +195,8 @@ export const RESULTS: readonly Mutant[] = [
   },
   {
     guard: 'a driver that changes texts gives no row images',
-    file: 'ts/kysely/introspect-postgres.ts',
-    find: 'demandTexts(rest)\n',
+    file: 'ts/kysely/postgres-values.ts',
+    find: '  demandPlain(row)\n',
     replace: '',
     test: { spec: 'transparency/pools', title: 'postgres.js: texts in capitals' },
   },

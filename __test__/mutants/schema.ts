@@ -121,15 +121,15 @@ export const SCHEMA: readonly Mutant[] = [
   {
     guard: 'a file is believed where the schema is the same',
     file: 'ts/schema-file.ts',
-    find: 'schema.content === asked.content && schema.version === VERSION',
-    replace: 'schema.version === VERSION',
+    find: 'file.content === asked.content && file.version === VERSION',
+    replace: 'file.version === VERSION',
     test: file('sqlite: a file that is out of date is not believed, and says so once'),
   },
   {
     guard: 'a file of another version',
     file: 'ts/schema-file.ts',
-    find: 'schema.content === asked.content && schema.version === VERSION',
-    replace: 'schema.content === asked.content',
+    find: 'file.content === asked.content && file.version === VERSION',
+    replace: 'file.content === asked.content',
     test: file('schema: what is not the export of this version is refused when the plugin is made'),
   },
   {
@@ -142,7 +142,7 @@ export const SCHEMA: readonly Mutant[] = [
   {
     guard: 'a file that was edited',
     file: 'ts/schema-file.ts',
-    find: 'if (hashOf(file.facts) !== file.checksum) throw',
+    find: 'if (hashOf(file.facts, file.types) !== file.checksum) throw',
     replace: 'if (file.checksum === undefined) throw',
     test: file('schema: what is not the export of this version is refused when the plugin is made'),
   },

@@ -34,6 +34,23 @@ export const SESSIONS: readonly Mutant[] = [
     },
   },
   {
+    guard: 'what was aborted while the session was asked for is not executed',
+    file: 'ts/kysely/connection.ts',
+    find: 'await checking\n      options?.signal?.throwIfAborted()',
+    replace: 'await checking',
+    test: {
+      spec: 'aborted',
+      title: 'pg: what is aborted while its connection is asked for its session is never executed',
+    },
+  },
+  {
+    guard: 'a streamed write waits for the session of its connection',
+    file: 'ts/kysely/connection.ts',
+    find: 'await checkSession(database, real, state)\n      options',
+    replace: 'options',
+    test: { spec: 'transparency/streams', title: 'postgres.js: a stream drops what its text tells, and no more' },
+  },
+  {
     guard: 'an instance whose connections differ stops caching',
     file: 'ts/session-check.ts',
     find: 'if (session !== undefined && !agrees(database, state)) notice(database, session)',

@@ -127,16 +127,26 @@ export const VALUES: readonly Mutant[] = [
   {
     guard: 'types of the schema are sampled',
     file: 'ts/kysely/postgres-values.ts',
-    find: 'const received = samples.length === 0 ? null :',
-    replace: 'const received = samples.length >= 0 ? null :',
-    test: { spec: 'parsers', title: 'pg: pools with the same parsers share rows, and no others' },
+    find: 'samples.length === 0 ? null :',
+    replace: 'samples.length >= 0 ? null :',
+    test: { spec: 'parsers', title: 'pg: two pools with other parsers for a type never share rows' },
+  },
+  {
+    guard: 'values of other types are not those of the schema’s',
+    file: 'ts/kysely/postgres-values.ts',
+    find: 'JSON.stringify(answered.samples) === JSON.stringify(samples)',
+    replace: 'JSON.stringify(answered.samples) !== JSON.stringify(undefined)',
+    test: { spec: 'parsers', title: 'pg: two pools with other parsers for a type never share rows' },
   },
   {
     guard: 'types of which no value is known',
     file: 'ts/kysely/postgres-values.ts',
     find: 'const own = unsampled || received === undefined ?',
     replace: 'const own = received === undefined ?',
-    test: { spec: 'parsers', title: 'pg: two pools with other parsers for a type never share rows' },
+    test: {
+      spec: 'parsers',
+      title: 'pg: two pools with other parsers for a type of which no value is known never share rows',
+    },
   },
   {
     guard: 'what a driver sends is part of the key',

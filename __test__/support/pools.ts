@@ -6,6 +6,7 @@ import type { DatabaseConnection, Dialect } from 'kysely'
 import { PostgresJSDialect } from 'kysely-postgres-js'
 import { Pool } from 'pg'
 import type { PoolClient } from 'pg'
+import Cursor from 'pg-cursor'
 import postgres from 'postgres'
 
 import { cacheopsPlugin } from '../../ts/index.ts'
@@ -45,7 +46,12 @@ export function dialectOf(given: PoolOptions): Dialect {
     client.on('error', () => undefined)
     onConnect?.(client)
   })
-  return new PostgresDialect({ pool, ...reserve, ...(onCreate === undefined ? {} : { onCreateConnection: onCreate }) })
+  return new PostgresDialect({
+    pool,
+    cursor: Cursor,
+    ...reserve,
+    ...(onCreate === undefined ? {} : { onCreateConnection: onCreate }),
+  })
 }
 
 let stores = 0

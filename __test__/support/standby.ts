@@ -16,7 +16,7 @@ import type { Cluster } from './postgres-cluster.ts'
 export interface Copy {
   readonly host: string
   readonly port: number
-  /** waits until it has what the primary has now */
+  /** waits until it has what the primary has committed. NOTE: not with `synchronous_commit=off`, where it is not flushed yet */
   catchUp(): Promise<void>
   /** what the primary commits from now on is not seen here until {@link resume} */
   pause(): Promise<void>

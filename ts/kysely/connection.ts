@@ -93,7 +93,10 @@ export class WatchedConnection implements ProxyHandler<object> {
     const run = (): Promise<QueryResult<unknown>> => real.executeQuery(compiled, options)
     const checking = checkSession(database, real, state)
     // Kysely cancels what was asked last on a connection.
-    if (checking !== undefined && (options?.signal !== undefined || !mayFollow(real, compiled))) await checking
+    if (checking !== undefined && (options?.signal !== undefined || !mayFollow(real, compiled))) {
+      await checking
+      options?.signal?.throwIfAborted()
+    }
     const shape = database.known === undefined ? undefined : database.currentShape(compiled.sql)
     try {
       if (shape === undefined) {
@@ -356,14 +359,19 @@ export class WatchedConnection implements ProxyHandler<object> {
     chunkSize: number,
     options?: ExecutionOptions,
   ): AsyncIterableIterator<any> {
-    const { database, state } = this
+    const { database, real, state } = this
     const shape = database.known === undefined ? undefined : database.currentShape(compiled.sql)
     const kind = shape === undefined ? 'unknown' : this.#kindOf(shape, compiled)
     if (shape === undefined && state.inTransaction) state.uncertain = true
+    if (kind === 'write') {
+      // What a connection writes that has not told of its session may be anything.
+      await checkSession(database, real, state)
+      options?.signal?.throwIfAborted()
+    }
     const settle = this.#beginStream(kind, compiled)
     let failure: unknown
     try {
-      yield* this.real.streamQuery(compiled, chunkSize, options)
+      yield* real.streamQuery(compiled, chunkSize, options)
     } catch (error) {
       failure = error
       this.#statementFailed(compiled, error)

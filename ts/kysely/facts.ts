@@ -3,6 +3,8 @@
  * stores them.
  */
 
+import type { UserTypes } from './postgres-types.ts'
+
 /** Runs one SQL text on the connection and gives its rows; never logs, never goes through plugins. */
 export type RunSql = (sql: string, parameters?: readonly unknown[]) => Promise<readonly Record<string, unknown>[]>
 
@@ -19,8 +21,6 @@ export interface DatabaseHead {
   readonly told: string | undefined
   /** PostgreSQL: the server's process behind the connection */
   readonly pid: number | undefined
-  /** how this driver turns database values into JavaScript values, under these session settings; part of every key */
-  readonly fingerprint: string
   /**
    * what only this connection has, and the facts therefore tell of no other: temporary objects, functions, attached
    * databases; null where connections have nothing of the kind
@@ -49,15 +49,30 @@ export interface DatabaseHead {
   readonly content: string | undefined
 }
 
-/** A database that has been asked, and can be asked for its facts; they are as new as the rest or newer. */
+/** A database that has been asked, and can be asked for the rest. */
 export interface AskedDatabase extends DatabaseHead {
-  facts(): Promise<Facts>
+  /** what its catalogs tell; as new as the head or newer */
+  readonly schema: () => Promise<Schema>
+  /**
+   * the fingerprint of {@link DatabaseFacts}, for a schema with these types
+   *
+   * @throws when what the driver does hides what a condition means or what a write has changed
+   */
+  readonly fingerprintWith: (types: UserTypes | null) => Promise<string>
+}
+
+/** What is read of a schema, and what a file tells of it. */
+export interface Schema {
+  /** what the planner may rely on */
+  readonly facts: Facts
+  /** PostgreSQL: types of which a driver may make anything; null elsewhere */
+  readonly types: UserTypes | null
 }
 
 /** What is known of a database and of the connection that was asked. */
-export interface DatabaseFacts extends DatabaseHead {
-  /** what the planner may rely on */
-  readonly facts: Facts
+export interface DatabaseFacts extends DatabaseHead, Schema {
+  /** how this driver turns values into JavaScript's and back, under these session settings; part of every key */
+  readonly fingerprint: string
 }
 
 /** The schema of a database. */

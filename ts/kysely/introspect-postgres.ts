@@ -7,6 +7,7 @@ import type {
   ForeignKeyFacts,
   FunctionFacts,
   RunSql,
+  Schema,
   TableFacts,
   TableId,
   TriggerFacts,
@@ -16,19 +17,25 @@ import { CATALOG } from './postgres-catalog.ts'
 import { viewOf } from './postgres-identity.ts'
 import { parseSession } from './postgres-session.ts'
 import type { Body, Catalog, ColumnsRow, Oid, RelationRow, TriggerRow } from './postgres-catalog.ts'
-import { askHead, demandTexts, HEAD } from './postgres-head.ts'
+import { askHead, HEAD } from './postgres-head.ts'
 import type { Head } from './postgres-head.ts'
+import { NO_TYPES } from './postgres-types.ts'
+import type { UserTypes } from './postgres-types.ts'
+import { fingerprintOfValues } from './postgres-values.ts'
 
 /**
  * The PostgreSQL database that `run` talks to.
  *
  * @throws when strings have backslash escapes, or `= NULL` has another meaning.
  */
-export async function askPostgres(run: RunSql, withContent: boolean): Promise<AskedDatabase> {
-  const [row] = await askHead(run, withContent)
-  const { [HEAD]: text, ...rest } = row ?? {}
+export async function askPostgres(
+  run: RunSql,
+  withContent: boolean,
+  types: UserTypes | undefined,
+): Promise<AskedDatabase> {
+  const { row, values } = await askHead(run, withContent, types?.samples)
+  const { [HEAD]: text, ...rest } = row
   if (typeof text !== 'string') throw new Error(`PostgreSQL did not answer with text but with a ${typeof text}`)
-  demandTexts(rest)
   const head = JSON.parse(text) as Head
   const { product, version, session, changes, content } = head
   const { settings, started: since, inRecovery } = parseSession(head.told)
@@ -39,13 +46,13 @@ export async function askPostgres(run: RunSql, withContent: boolean): Promise<As
   const { identity: named } = head
   const identity =
     named === null ? '' : `postgres:${named.system}:${named.started ?? ''}:${named.oid}:${named.database}`
+  const fingerprint = fingerprintOf(Object.assign(Object.create(Object.getPrototypeOf(row)), rest), settings)
   return {
     identity,
     view: viewOf(settings, inRecovery),
     told: head.told,
     pid: head.pid,
     origin: { started: since, inRecovery },
-    fingerprint: fingerprintOf(Object.assign(Object.create(Object.getPrototypeOf(row)), rest), settings),
     product,
     version,
     server: product.includes('PGlite') ? 'PGlite' : `PostgreSQL ${Math.floor(version / 10_000)}.${version % 10_000}`,
@@ -56,18 +63,20 @@ export async function askPostgres(run: RunSql, withContent: boolean): Promise<As
     // NOTE: not the identity. Each start of a PGlite is a database of its own, and a copy of a server has the schema as well.
     content: content === null ? undefined : hashOf(product, session, content),
     session: hashOf(session),
-    facts: () => factsOfPostgres(run, head),
+    schema: () => schemaOfPostgres(run, head),
+    fingerprintWith: async (of) => fingerprint + (await fingerprintOfValues(run, of ?? NO_TYPES, values)),
   }
 }
 
 /**
  * @throws when a temporary relation of this role hides another one.
  */
-async function factsOfPostgres(run: RunSql, { version, compiles }: Head): Promise<Facts> {
+async function schemaOfPostgres(run: RunSql, { version, compiles }: Head): Promise<Schema> {
   const [row] = await (compiles ? withoutCompiler(run, () => run(CATALOG)) : run(CATALOG))
   const text = row?.['$facts']
   if (typeof text !== 'string') throw new Error(`PostgreSQL did not answer with text but with a ${typeof text}`)
-  return readFacts(JSON.parse(text) as Catalog, version)
+  const catalog = JSON.parse(text) as Catalog
+  return { facts: readFacts(catalog, version), types: catalog.types }
 }
 
 /** Compiling the plan takes ten times as long as interpreting it. */

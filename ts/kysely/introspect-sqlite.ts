@@ -160,7 +160,6 @@ export async function askSqlite(run: RunSql, withContent: boolean): Promise<Aske
   const connection = JSON.stringify([functions, attached, head.temporary])
   return {
     identity,
-    fingerprint: fingerprintOf(sample, functions),
     connection,
     attached: await identitiesOf(attached, run),
     server: 'SQLite',
@@ -174,7 +173,8 @@ export async function askSqlite(run: RunSql, withContent: boolean): Promise<Aske
     changes: hashOf(head.version, head.changes),
     session: hashOf(connection),
     content: head.content === null ? undefined : hashOf(head.version, connection, head.content),
-    facts: async () => readFacts((await json(run, SCHEMA)) as Answer, run),
+    schema: async () => ({ facts: await readFacts((await json(run, SCHEMA)) as Answer, run), types: null }),
+    fingerprintWith: () => Promise.resolve(fingerprintOf(sample, functions)),
   }
 }
 

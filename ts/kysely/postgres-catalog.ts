@@ -1,5 +1,8 @@
 /** What is asked of PostgreSQL's catalogs. */
 
+import { USER_TYPES, USER_TYPES_SCOPE } from './postgres-types.ts'
+import type { UserTypes } from './postgres-types.ts'
+
 /** Object identifiers are only compared. */
 export type Oid = string
 
@@ -51,6 +54,7 @@ export interface Body {
 
 /** The answer of {@link CATALOG}. */
 export interface Catalog {
+  readonly types: UserTypes
   readonly operators: boolean
   /** functions behind the user's operators and casts */
   readonly implicit: readonly string[]
@@ -209,8 +213,9 @@ WITH space AS MATERIALIZED (
   ) o JOIN calls c ON c.classid = o.classid AND c.objid = o.oid
   UNION
   SELECT a.attrelid, d.fun FROM checked d JOIN pg_catalog.pg_attribute a ON a.atttypid = d.type AND a.attnum > 0
-)
+), ${USER_TYPES_SCOPE}
 SELECT json_build_object(
+  'types', ${USER_TYPES},
   'operators', EXISTS (
     SELECT FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.provolatile <> 'i'
       AND (p.oid IN (SELECT castfunc FROM pg_catalog.pg_cast) OR p.oid IN (SELECT oprcode FROM pg_catalog.pg_operator))),

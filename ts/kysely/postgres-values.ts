@@ -1,112 +1,32 @@
 import type { RunSql } from './facts.ts'
 import { fingerprintOf } from './fingerprint.ts'
+import { valueOf } from './postgres-types.ts'
+import type { TypeSample, UserTypes } from './postgres-types.ts'
 
 /**
  * What a driver, and parsers and serializers of the user's, make of PostgreSQL's values and of parameters: found out by
  * asking, for nothing else tells.
  */
 
-/**
- * Digest of what becomes of parameters and of values whose types are not built in.
- *
- * @throws when the driver changes names of columns, texts or plain parameters: then nothing can be said of what a condition
- * means or of what a write has changed.
- */
-export async function askPostgresValues(run: RunSql): Promise<string> {
-  await demandPlain(run)
-  const [types] = await run(TYPES)
-  const { samples, unsampled } = JSON.parse(types?.['$types'] as string) as UserTypes
-  const received = samples.length === 0 ? null : await ask(run, samples, [])
-  const texts = SENT.map(([type], at) => `($${at + 1}::${type})::text`)
-  const sent = await ask(
-    run,
-    texts,
-    SENT.map(([, value]) => value),
-  )
-  // What cannot be asked is taken for something that only this driver does.
-  const own = unsampled || received === undefined ? crypto.randomUUID() : ''
-  return fingerprintOf({ received, sent, own }, null)
+type Row = Readonly<Record<string, unknown>>
+
+/** What has been answered; `received` of these samples. */
+export interface Values {
+  readonly samples: readonly TypeSample[]
+  readonly received: unknown
+  readonly sent: unknown
 }
 
-/** Undefined: a parser, a serializer or the database refuses one of the values. */
-async function ask(run: RunSql, values: readonly string[], parameters: readonly unknown[]): Promise<unknown> {
-  try {
-    return (await run(once(`SELECT ${values.map((value, at) => `${value} AS v${at}`).join(', ')}`), parameters))[0]
-  } catch {
-    return undefined
-  }
+/** A part of a SELECT list, and its parameters. */
+export interface Columns {
+  readonly text: string
+  readonly parameters: readonly unknown[]
 }
-
-interface UserTypes {
-  /** expressions that give a value of each type that is not built in */
-  readonly samples: readonly string[]
-  /** columns have types of which no value is known, so that nobody knows what a driver makes of them */
-  readonly unsampled: boolean
-}
-
-/** The database takes so many expressions in one SELECT, and a driver some time for each. */
-const MAX_SAMPLES = 1_000
-
-/** Values of extensions' types, by name. */
-const KNOWN_VALUES = [
-  ['citext', 'a'],
-  ['cube', '(1,2)'],
-  ['geography', 'POINT(1 2)'],
-  ['geometry', 'POINT(1 2)'],
-  ['halfvec', '[1,2]'],
-  ['hstore', 'a=>1'],
-  ['ltree', 'a.b'],
-  ['seg', '1'],
-  ['sparsevec', '{1:1}/2'],
-  ['vector', '[1,2]'],
-]
-  .map(([type, value]) => `('${type}', '${value}')`)
-  .join(', ')
-
-const TYPES = `WITH rel AS MATERIALIZED (
-  SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_toast%'
-), made AS (
-  -- Types that are not built in, as drivers know them: of a domain they see the type below.
-  SELECT t.oid, t.typtype, t.typcategory, t.typname, format_type(t.oid, NULL) AS name,
-    has_schema_privilege(t.typnamespace, 'USAGE') AS visible, y.typtype AS part,
-    (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS width,
-    EXISTS (
-      SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type d ON d.oid = a.atttypid
-      WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND d.typtype = 'd') AS checked,
-    t.oid IN (SELECT a.atttypid FROM pg_catalog.pg_attribute a JOIN rel ON rel.oid = a.attrelid) AS used
-  FROM pg_catalog.pg_type t
-  LEFT JOIN pg_catalog.pg_type y ON y.oid = t.typelem
-  LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
-  LEFT JOIN pg_catalog.pg_class e ON e.oid = y.typrelid
-  WHERE (e.oid IS NULL OR e.relkind = 'c') AND t.oid >= 16384 AND t.typisdefined AND t.typtype IN ('b', 'c', 'e', 'm', 'r')
-    AND (t.typrelid = 0 OR c.relkind = 'c' OR c.oid IN (SELECT oid FROM rel))
-    AND t.typnamespace <> 'pg_catalog'::regnamespace AND t.typnamespace <> 'information_schema'::regnamespace
-    AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o WHERE o.oid = coalesce(t.typrelid, 0) AND o.relpersistence = 't')
-), sample AS (
-  SELECT *, CASE
-    WHEN NOT visible THEN NULL
-    WHEN typtype = 'e' THEN format('(enum_range(NULL::%s))[1]', name)
-    WHEN typtype = 'c' AND NOT checked THEN format('%L::%s', '(' || repeat(',', width::int - 1) || ')', name)
-    WHEN typtype = 'm' THEN format('%L::%s', '{}', name)
-    WHEN typtype = 'r' THEN format('%L::%s', 'empty', name)
-    WHEN typcategory = 'A' THEN format('%L::%s', CASE WHEN part = 'd' THEN '{}' ELSE '{NULL}' END, name)
-    ELSE (
-      SELECT format('%L::%s', v.value, name)
-      FROM (VALUES ${KNOWN_VALUES}) v (type, value) WHERE v.type = typname)
-  END AS value
-  FROM made
-)
-SELECT json_build_object(
-  'samples', (SELECT coalesce(json_agg(value), '[]') FROM (
-    SELECT value FROM sample WHERE value IS NOT NULL ORDER BY oid LIMIT ${MAX_SAMPLES}) s),
-  'unsampled', (SELECT count(value) > ${MAX_SAMPLES} OR bool_or(used AND value IS NULL) FROM sample) IS TRUE
-)::text AS "$types"`
 
 /** Texts that a parser may trim, change, or take for something else. */
 const TEXTS = [
   ' a ',
+  ' A_b',
   ' Aa\t\u00e4A\u0308\u00df_ ',
   '',
   '1',
@@ -118,6 +38,8 @@ const TEXTS = [
   '[1]',
   '2001-02-03',
   '2001-02-03T04:05:06Z',
+  '2001-02-03 04:05:06+00',
+  '{"a_b":1}',
 ]
 
 /** Types by which rows are looked for, and what they are looked for with. */
@@ -140,26 +62,6 @@ const PLAIN: readonly (readonly [type: string, value: unknown, text: string])[] 
   ['date', '2001-02-03', '2001-02-03'],
 ]
 
-/** Row images are texts under names of ours, and what a condition means is told by its parameters. */
-async function demandPlain(run: RunSql): Promise<void> {
-  const texts = TEXTS.map((text, at) => `'${text}'::text AS "$cacheops$n${at}"`)
-  const sent = PLAIN.map(([type, , text], at) => {
-    return `($${at + 1}::${type} = '${text}'::${type})::int4::text AS "$cacheops$p${at}"`
-  })
-  const [row = {}] = await run(
-    once(`SELECT ${[...texts, ...sent].join(', ')}, NULL::text AS "$cacheops$null"`),
-    PLAIN.map(([, value]) => value),
-  )
-  const changed = TEXTS.find((text, at) => row[`$cacheops$n${at}`] !== text)
-  if (changed !== undefined || (row['$cacheops$null'] ?? null) !== null) {
-    const which = changed === undefined ? 'NULL' : JSON.stringify(changed)
-    throw new Error(`a parser or transform of the driver changes texts (${which}): nobody can see what a write changed`)
-  }
-  const other = PLAIN.find((_, at) => row[`$cacheops$p${at}`] !== '1')
-  if (other === undefined) return
-  throw new Error(`a serializer of the driver changes ${other[0]} parameters: nobody can see what a condition means`)
-}
-
 /** Parameters that each driver sends in its own way, and users' serializers in theirs. */
 const SENT: readonly (readonly [type: string, value: unknown])[] = [
   ['timestamptz', new Date(981_173_106_789)],
@@ -171,11 +73,109 @@ const SENT: readonly (readonly [type: string, value: unknown])[] = [
   ['bytea', Buffer.from([0, 255])],
 ]
 
+// NOTE: names that drivers leave alone, and values that are plain texts, so that their columns can be told from those whose
+// values and names are what is looked at.
+const PREFIX = '$cacheops$'
+
+const PLAIN_COLUMNS = [
+  ...TEXTS.map((text, at) => `'${text}'::text AS "$cacheops$n${at}"`),
+  ...PLAIN.map(([type, , text], at) => `($${at + 1}::${type} = '${text}'::${type})::int4::text AS "$cacheops$p${at}"`),
+  'NULL::text AS "$cacheops$null"',
+].join(', ')
+
+/** The texts that come of {@link SENT}. */
+function sentColumns(before: number): string {
+  return SENT.map(([type], at) => `($${before + at + 1}::${type})::text AS "$cacheops$s${at}"`).join(', ')
+}
+
+const parametersOf = (list: readonly (readonly [string, unknown, ...unknown[]])[]): unknown[] =>
+  list.map(([, value]) => value)
+
+/** Everything in one statement, which may fail by any of it. */
+export function valueColumns(samples: readonly TypeSample[]): Columns {
+  return {
+    text: [PLAIN_COLUMNS, sentColumns(PLAIN.length), ...receivedColumns(samples)].join(', '),
+    parameters: [...parametersOf(PLAIN), ...parametersOf(SENT)],
+  }
+}
+
+function receivedColumns(samples: readonly TypeSample[]): string[] {
+  return samples.map((sample, at) => `${valueOf(sample)} AS v${at}`)
+}
+
+/**
+ * What was answered to {@link valueColumns}, and the rest of the row. Undefined if the row has other columns than were asked
+ * for, so that nobody knows which are which.
+ *
+ * @param others how many columns were asked for besides, except for those whose names begin with `$`
+ * @throws as {@link fingerprintWith}
+ */
+export function takeValues(
+  row: Row,
+  samples: readonly TypeSample[],
+  others: number,
+): { readonly values: Values; readonly rest: Row } | undefined {
+  const entries = Object.entries(row)
+  const looked = entries.filter(([name]) => !name.startsWith('$'))
+  if (looked.length !== others + samples.length) return undefined
+  demandPlain(row)
+  const part = (some: readonly [string, unknown][]): Row =>
+    Object.assign(Object.create(Object.getPrototypeOf(row) as object | null), Object.fromEntries(some)) as Row
+  const values = { samples, received: part(looked.slice(others)), sent: sentIn(row) }
+  const rest = entries.filter(([name]) => name.startsWith('$') && !name.startsWith(PREFIX))
+  return { values, rest: part([...rest, ...looked.slice(0, others)]) }
+}
+
+function sentIn(row: Row): unknown[] {
+  return SENT.map((_, at) => row[`$cacheops$s${at}`])
+}
+
+/**
+ * Digest of what becomes of parameters and of values whose types are not built in.
+ *
+ * @param answered what is known already
+ * @throws when the driver changes texts or plain parameters: then nothing can be said of what a condition means or of what a
+ * write has changed.
+ */
+export async function fingerprintOfValues(
+  run: RunSql,
+  { samples, unsampled }: UserTypes,
+  answered: Values | undefined,
+): Promise<string> {
+  const ask = async (text: string, parameters: readonly unknown[] = []): Promise<Row | undefined> => {
+    const [row] = await run(once(`SELECT ${text}`), parameters)
+    return row
+  }
+  // A parser, a serializer or the database may refuse one of the values.
+  const attempt = (...call: Parameters<typeof ask>): Promise<Row | undefined> => ask(...call).catch(() => undefined)
+  if (answered === undefined) demandPlain((await ask(PLAIN_COLUMNS, parametersOf(PLAIN))) ?? {})
+  const sentRow = answered === undefined ? await attempt(sentColumns(0), parametersOf(SENT)) : undefined
+  const sent = answered?.sent ?? (sentRow && sentIn(sentRow))
+  const same = answered !== undefined && JSON.stringify(answered.samples) === JSON.stringify(samples)
+  const received =
+    samples.length === 0 ? null : same ? answered.received : await attempt(receivedColumns(samples).join(', '))
+  // What cannot be asked is taken for something that only this driver does.
+  const own = unsampled || received === undefined ? crypto.randomUUID() : ''
+  return fingerprintOf({ received, sent, own }, null)
+}
+
+/** Row images are texts under names of ours, and what a condition means is told by its parameters. */
+function demandPlain(row: Row): void {
+  const changed = TEXTS.find((text, at) => row[`$cacheops$n${at}`] !== text)
+  if (changed !== undefined || (row['$cacheops$null'] ?? null) !== null) {
+    const which = changed === undefined ? 'NULL' : JSON.stringify(changed)
+    throw new Error(`a parser or transform of the driver changes texts (${which}): nobody can see what a write changed`)
+  }
+  const other = PLAIN.find((_, at) => row[`$cacheops$p${at}`] !== '1')
+  if (other === undefined) return
+  throw new Error(`a serializer of the driver changes ${other[0]} parameters: nobody can see what a condition means`)
+}
+
 let asked = 0
 
 /**
  * NOTE: a connection of postgres.js hangs at the second statement of a text whose parameter its serializer has refused.
  */
-function once(text: string): string {
+export function once(text: string): string {
   return `/* ${++asked} */ ${text}`
 }

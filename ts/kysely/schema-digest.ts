@@ -28,7 +28,7 @@ const of = (column: string): string => `${column} IN (SELECT oid FROM rel)`
 const RELATION = 'relname, relnamespace, relkind, relpersistence, relrowsecurity, relowner, relacl, relispartition'
 
 const SOURCES: readonly Source[] = [
-  { catalog: 'pg_namespace', where: 'oid IN (SELECT oid FROM space)', content: 'nspname' },
+  { catalog: 'pg_namespace', where: 'oid IN (SELECT oid FROM space)', content: 'nspname, nspowner, nspacl' },
   // NOTE: not its transaction number. TRUNCATE, CLUSTER and VACUUM FULL give a table another file, and nothing else.
   {
     catalog: 'pg_class',
@@ -46,7 +46,7 @@ const SOURCES: readonly Source[] = [
   {
     catalog: 'pg_type',
     where: 'oid >= 16384 AND typnamespace IN (SELECT oid FROM space)',
-    content: 'typname, typtype, typcategory, typbasetype, typelem, typrelid',
+    content: 'typname, typtype, typcategory, typisdefined, typbasetype, typelem, typrelid',
   },
   { catalog: 'pg_range', key: 'rngtypid::int8', where: 'rngtypid >= 16384', content: 'rngsubtype' },
   { catalog: 'pg_enum' },

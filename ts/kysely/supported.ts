@@ -1,6 +1,6 @@
 import { unsupported } from './driver.ts'
 import { askDatabase } from './introspect.ts'
-import type { AskedDatabase, DialectName, RunSql } from './introspect.ts'
+import type { AskedDatabase, Asking, DialectName, RunSql } from './introspect.ts'
 
 const OLDEST_POSTGRES = 15
 
@@ -9,9 +9,9 @@ const OLDEST_POSTGRES = 15
  *
  * @throws CacheopsError CACHEOPS_UNSUPPORTED_DATABASE, and as `askDatabase` does.
  */
-export async function askSupported(dialect: DialectName, run: RunSql, withContent: boolean): Promise<AskedDatabase> {
+export async function askSupported(dialect: DialectName, run: RunSql, asking: Asking): Promise<AskedDatabase> {
   try {
-    const asked = await askDatabase(dialect, run, withContent)
+    const asked = await askDatabase(dialect, run, asking)
     if (dialect === 'postgres') demandPostgres(asked.product, asked.version)
     return asked
   } catch (error) {
