@@ -1,5 +1,7 @@
 import type { DatabaseConnection, QueryExecutor } from 'kysely'
 
+import { joined, ofWholeTables } from './change.ts'
+import type { Change } from './change.ts'
 import type { Config } from './config.ts'
 import { dropAndReport } from './drops.ts'
 import { CacheopsError, factsFailed } from './errors.ts'
@@ -25,7 +27,6 @@ import { ShapeCache } from './shape-cache.ts'
 import type { Shape } from './shapes.ts'
 import type { Bound, Store } from './store/store.ts'
 import { TransactionState } from './transaction.ts'
-import type { Change } from './transaction.ts'
 
 /** What a plugin object shares among its databases. */
 export interface Instance {
@@ -414,29 +415,32 @@ export class Database {
    * Undefined before anything is known of the database.
    */
   announce(changes: readonly Change[]): Announcement | undefined {
-    const handle = this.#known?.handle
-    if (handle === undefined || changes.length === 0) return undefined
-    const all = changes.some((change) => 'everything' in change)
-    // NOTE: what is no list of changes stands for everything.
-    return this.#begun(native.announceChanges(handle, all ? 'everything' : join(changes)))
+    const announced = this.#announce(changes)
+    if (announced !== undefined) this.inFlight.begin(announced)
+    return announced
   }
 
   /** Announces what a text may change, with the parameters that have just been encoded. */
   announceWrite(shape: Shape, length: number): Announcement {
-    return this.#begun(native.announce(shape.id, length))
-  }
-
-  #begun(announced: Announcement): Announcement {
+    const announced = native.announce(shape.id, length)
     this.inFlight.begin(announced)
     return announced
   }
 
   /** Puts what changes may have touched in doubt, as whole tables, until they are invalidated by what it gives. */
   doubt(changes: readonly Change[]): Announcement | undefined {
-    const announced = this.announce(changes.map(ofWholeTables))
+    const announced = this.#announce(changes.map(ofWholeTables))
     // NOTE: whoever invalidates, even nothing, puts in doubt what is announced.
     if (announced !== undefined) native.invalidate(this.#known!.handle, '[]')
     return announced
+  }
+
+  #announce(changes: readonly Change[]): Announcement | undefined {
+    const handle = this.#known?.handle
+    if (handle === undefined || changes.length === 0) return undefined
+    const all = changes.some((change) => 'everything' in change)
+    // NOTE: what is no list of changes stands for everything.
+    return native.announceChanges(handle, all ? 'everything' : joined(changes))
   }
 
   /** Takes an announcement back: the changes have not happened. */
@@ -455,7 +459,7 @@ export class Database {
     else {
       const drop = (): string =>
         all === undefined
-          ? native.invalidate(handle, join(changes), announced)
+          ? native.invalidate(handle, joined(changes), announced)
           : native.invalidateDatabase(handle, all.everything)
       dropAndReport(this, drop, this.#mayWriteBeyond)
       if (all !== undefined) this.retract(announced)
@@ -500,17 +504,4 @@ const reasonOf: Readonly<Record<number, string>> = {
   [BindCode.noFacts]: 'no_facts',
   [BindCode.badParameters]: 'parameters',
   [BindCode.notARead]: 'not_a_read',
-}
-
-/** A change without its rows: a query that nobody has asked before may depend on others of them. */
-function ofWholeTables(change: Change): Change {
-  if ('everything' in change) return change
-  const all = JSON.parse(change.json) as readonly { readonly kind: string; readonly rows?: unknown }[]
-  return { json: JSON.stringify(all.map((each) => (each.kind === 'rows' ? { ...each, kind: 'table' } : each))) }
-}
-
-/** One JSON array out of several. */
-function join(changes: readonly Change[]): string {
-  const inner = changes.map((change) => ('json' in change ? change.json.trim().slice(1, -1) : ''))
-  return `[${inner.filter((change) => change !== '').join(',')}]`
 }

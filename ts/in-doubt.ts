@@ -15,7 +15,8 @@ import { askProcess, parseSession } from './kysely/postgres-session.ts'
 import type { Announcement } from './native.ts'
 import { keepsConnection, mayStillHappen } from './outcome.ts'
 import { checkSession } from './session-check.ts'
-import type { Change, TransactionState } from './transaction.ts'
+import type { Change } from './change.ts'
+import type { TransactionState } from './transaction.ts'
 
 /** Between two looks at the server; it doubles up to the longest. */
 const FIRST_PAUSE_MS = 5

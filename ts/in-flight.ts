@@ -39,11 +39,13 @@ export class WritesInFlight {
     const timer = setTimeout(stop, PATIENCE_MS, 'late')
     const abort = (): void => stop('aborted')
     signal?.addEventListener('abort', abort)
+    if (signal?.aborted === true) abort()
     try {
-      while (this.#isWorthWaiting(last) && signal?.aborted !== true) {
+      while (this.#isWorthWaiting(last)) {
         const { promise: ended } = (this.#next ??= Promise.withResolvers<void>())
-        const why = await Promise.race([ended, stopped])
+        const why = await Promise.race([stopped, ended])
         if (why === 'late') this.#givenUp = last
+        if (why !== undefined) break
         const answer = ask()
         if (answer !== undefined) return answer
       }

@@ -6,8 +6,9 @@ import { unknownTable } from './kysely/names.ts'
 import { native } from './native.ts'
 import { encode, NO_CONTEXT, UnencodableParameter } from './parameters.ts'
 import type { TableId } from './shapes.ts'
-import { everything } from './transaction.ts'
-import type { Change, TransactionState } from './transaction.ts'
+import { everything } from './change.ts'
+import type { Change } from './change.ts'
+import type { TransactionState } from './transaction.ts'
 import { tableChange } from './write.ts'
 
 /** Where to invalidate: at once, or when the transaction has committed. */

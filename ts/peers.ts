@@ -11,7 +11,8 @@
 
 import type { DatabaseHandle } from './native.ts'
 import { shared } from './shared.ts'
-import type { Change, TransactionState } from './transaction.ts'
+import type { Change } from './change.ts'
+import type { TransactionState } from './transaction.ts'
 
 /** A database as one instance sees it. */
 export interface Peer {

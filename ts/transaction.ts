@@ -1,10 +1,4 @@
-/** Something written that has to be invalidated: the core's JSON, or everything for a reason. */
-export type Change = { readonly json: string } | { readonly everything: string }
-
-/** A change that nobody can know the extent of. */
-export function everything(reason: string): Change {
-  return { everything: reason }
-}
+import type { Change } from './change.ts'
 
 /**
  * What is known of one real connection: whether a transaction is open, whether the cache may be used in it, and the

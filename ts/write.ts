@@ -19,8 +19,9 @@ import { copyEncoded, encodeOrNothing, restore } from './parameters.ts'
 import { holdForPeers } from './peers.ts'
 import { agrees } from './session-check.ts'
 import type { ImagePlan, Images, Shape, TableId } from './shapes.ts'
-import { everything } from './transaction.ts'
-import type { Change, TransactionState } from './transaction.ts'
+import { everything } from './change.ts'
+import type { Change } from './change.ts'
+import type { TransactionState } from './transaction.ts'
 
 /**
  * A write on its way. Whoever began it executes `compiled` himself, without a function of ours in between: an error's stack
