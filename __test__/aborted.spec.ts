@@ -50,7 +50,7 @@ async function idle(db: Kysely<any>, connections = CONNECTIONS): Promise<void> {
       })
       // `pg` gives a connection once more whose session was ended, if it has not heard of it yet: with the plugin or without.
       .catch((error: Error) => {
-        if (/terminated|ended|closed/i.test(error.message)) return pin()
+        if (/terminated|ended|closed|not queryable/i.test(error.message)) return pin()
         throw error
       })
   await Promise.all(Array.from({ length: connections }, pin))
