@@ -178,3 +178,16 @@ for (const driver of DRIVERS) {
     },
   )
 }
+
+for (const driver of DRIVERS) {
+  test.serial(`${driver}: a hit takes every strategy that a miss takes`, async (t) => {
+    const { db, reason } = openPool(t, dialectOf({ driver, ...(await newDatabase(SCHEMA)) }))
+    const query = db.selectFrom('t').selectAll().where('id', '=', 1).cache()
+    await query.execute()
+    for (const inflightQueryAbortStrategy of STRATEGIES) {
+      const { signal } = new AbortController()
+      t.deepEqual(await query.execute({ signal, inflightQueryAbortStrategy }), [{ id: 1, v: 'old' }])
+      t.is(reason(), 'hit')
+    }
+  })
+}

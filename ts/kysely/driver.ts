@@ -98,3 +98,8 @@ export function executesAtOnce(connection: DatabaseConnection): boolean {
 export function queues(connection: DatabaseConnection): boolean {
   return connection.constructor.name === 'PostgresJSConnection'
 }
+
+/** Methods by which Kysely gives up a statement, of those that a connection has. */
+export function abortMethodsOf(connection: DatabaseConnection): readonly PropertyKey[] {
+  return ['cancelQuery', 'killSession'].filter((name) => name in connection)
+}

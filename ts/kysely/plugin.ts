@@ -178,8 +178,10 @@ export function cacheopsPlugin<DB = any>(options: CacheopsOptions<DB> = {}): Cac
 class CachedConnection implements DatabaseConnection {
   readonly #result: QueryResult<any>
 
-  constructor(result: QueryResult<unknown>) {
+  /** @param methods that Kysely looks for before it believes that a statement can be given up */
+  constructor(result: QueryResult<unknown>, methods: readonly PropertyKey[]) {
     this.#result = result
+    for (const name of methods) Object.defineProperty(this, name, { value: () => Promise.resolve() })
   }
 
   executeQuery(): Promise<QueryResult<any>> {
@@ -264,7 +266,8 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
       return waited || loading === undefined ? go() : loading.then(go, go)
     }
     if (execution !== undefined && !database.destroyed && this.#wantsRead(execution)) {
-      const serve = (result: QueryResult<unknown>): Promise<T> => consumer(new CachedConnection(result))
+      const serve = (result: QueryResult<unknown>): Promise<T> =>
+        consumer(new CachedConnection(result, options?.signal === undefined ? [] : database.abortMethods))
       const read = { ...this.#request(execution.compiled, plugins), signal: options?.signal }
       return readAtRoot(database, read, { withFacts, connect, serve })
     }
