@@ -6,7 +6,7 @@ import type { Config } from './config.ts'
 import { dropAndReport } from './drops.ts'
 import { CacheopsError, factsFailed } from './errors.ts'
 import type { Events } from './events.ts'
-import { dialectOf, learnDrivers, runUnlogged } from './kysely/driver.ts'
+import { abortMethodsOf, dialectOf, learnDrivers, runUnlogged } from './kysely/driver.ts'
 import { askDatabase, introspect } from './kysely/introspect.ts'
 import type { DatabaseFacts, DialectName, RunSql, Schema } from './kysely/introspect.ts'
 import { Names } from './kysely/names.ts'
@@ -76,6 +76,8 @@ export class Database {
   driverCounts = false
   /** Acquires a connection for a question of our own; undefined before anybody has asked for one. */
   provide: Provide | undefined
+  /** How Kysely may give up a statement on a connection of this driver's. */
+  abortMethods: readonly PropertyKey[] = []
   /** The Kysely instance was destroyed: its next query asks for a connection, and hears so. */
   destroyed = false
 
@@ -268,6 +270,7 @@ export class Database {
   async #introspect(dialect: DialectName, connection: DatabaseConnection): Promise<void> {
     // A raw transaction is open on the only connection: its snapshot and its fate are not ours to use.
     if (this.stateOf(connection).inTransaction) return
+    this.abortMethods = abortMethodsOf(connection)
     const run = runUnlogged.bind(undefined, connection)
     if (this.#agrees && !(await this.#hasChanged(run))) return
     const { config, events } = this.instance

@@ -34,6 +34,14 @@ export const SESSIONS: readonly Mutant[] = [
     },
   },
   {
+    guard: 'a hit can be given up as a miss can',
+    file: 'ts/kysely/plugin.ts',
+    find: 'options?.signal === undefined ? [] : database.abortMethods',
+    replace: '[]',
+    test: { spec: 'aborted', title: 'pg: a hit takes every strategy that a miss takes' },
+    throws: /inflightQueryAbortStrategy/,
+  },
+  {
     guard: 'what was aborted while the session was asked for is not executed',
     file: 'ts/kysely/connection.ts',
     find: 'await checking\n      options?.signal?.throwIfAborted()',

@@ -163,8 +163,12 @@ const INSTANCE: Calls = {
   'a signal for a stream': (db) => gather(genres(db).stream({ signal: AbortSignal.abort(new RangeError('own')) })),
   'a signal and a strategy that is not there': (db) =>
     genres(db).execute({ signal: new AbortController().signal, inflightQueryAbortStrategy: 'nope' as never }),
-  'a signal and a strategy that is not supported': (db) =>
-    genres(db).execute({ signal: new AbortController().signal, inflightQueryAbortStrategy: 'cancel query' }),
+  'a signal and strategies that are not supported everywhere': (db) =>
+    Promise.all(
+      (['cancel query', 'kill session'] as const).map((inflightQueryAbortStrategy) =>
+        caught(genres(db).execute({ signal: new AbortController().signal, inflightQueryAbortStrategy })),
+      ),
+    ),
   'one caller gives up, the other does not': async (db) => {
     const stop = new AbortController()
     const reads = [genres(db).execute({ signal: stop.signal }), genres(db).execute(), genres(db).execute()]

@@ -124,3 +124,8 @@ export function queues(connection: DatabaseConnection): boolean {
 export function mayFollow(connection: DatabaseConnection, { parameters }: CompiledQuery): boolean {
   return queues(connection) && parameters.length === 0
 }
+
+/** Methods by which Kysely gives up a statement, of those that a connection has. */
+export function abortMethodsOf(connection: DatabaseConnection): readonly PropertyKey[] {
+  return ['cancelQuery', 'killSession'].filter((name) => name in connection)
+}

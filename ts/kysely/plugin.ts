@@ -178,8 +178,10 @@ export function cacheopsPlugin<DB = any>(options: CacheopsOptions<DB> = {}): Cac
 class CachedConnection implements DatabaseConnection {
   readonly #result: QueryResult<any> | Promise<QueryResult<any>>
 
-  constructor(result: QueryResult<unknown> | Promise<QueryResult<unknown>>) {
+  /** @param methods that Kysely looks for before it believes that a statement can be given up */
+  constructor(result: QueryResult<unknown> | Promise<QueryResult<unknown>>, methods: readonly PropertyKey[]) {
     this.#result = result
+    for (const name of methods) Object.defineProperty(this, name, { value: () => Promise.resolve() })
   }
 
   executeQuery(): Promise<QueryResult<any>> {
@@ -269,7 +271,12 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
       // whoever awaits the consumer has come to it, which is a step behind when it was not asked at once.
       let atOnce = true
       const serve = (result: QueryResult<unknown>): Promise<T> =>
-        consumer(new CachedConnection(atOnce ? result : Promise.resolve().then(() => result)))
+        consumer(
+          new CachedConnection(
+            atOnce ? result : Promise.resolve().then(() => result),
+            options?.signal === undefined ? [] : database.abortMethods,
+          ),
+        )
       const read = { ...this.#request(execution.compiled, plugins), signal: options?.signal }
       const served = readAtRoot(database, read, { withFacts, connect, serve })
       atOnce = false
