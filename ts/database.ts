@@ -6,15 +6,16 @@ import type { Config } from './config.ts'
 import { dropAndReport } from './drops.ts'
 import { CacheopsError, factsFailed } from './errors.ts'
 import type { Events } from './events.ts'
+import { WritesInFlight } from './in-flight.ts'
+import type { Known } from './known.ts'
 import { abortMethodsOf, dialectOf, learnDrivers, runUnlogged } from './kysely/driver.ts'
 import { askDatabase, introspect } from './kysely/introspect.ts'
-import type { DatabaseFacts, DialectName, RunSql, Schema } from './kysely/introspect.ts'
+import type { DatabaseFacts, DialectName, RunSql } from './kysely/introspect.ts'
 import { Names } from './kysely/names.ts'
 import { forbiddenIdentity } from './kysely/postgres-identity.ts'
 import type { Provide } from './kysely/seam.ts'
 import { NamedTables } from './named-tables.ts'
 import { BindCode, native } from './native.ts'
-import { WritesInFlight } from './in-flight.ts'
 import type { Announcement, DatabaseHandle, StoreHandle } from './native.ts'
 import { isSignedBy, signed } from './own-facts.ts'
 import { encode, encodeContext, takeKey, UnencodableParameter } from './parameters.ts'
@@ -480,26 +481,6 @@ export class Database {
 export interface BoundNow extends Bound {
   /** a write on its way may have changed the result: it may be kept, but not given before that is known */
   readonly inDoubt: boolean
-}
-
-/** What has been learnt of a database. */
-export interface Known {
-  /** of the core's facts that this agrees with */
-  readonly epoch: number
-  /** the database, whatever the session */
-  readonly base: DatabaseHandle
-  /** as sessions with these facts see it */
-  readonly handle: DatabaseHandle
-  readonly dialect: DialectName
-  readonly facts: DatabaseFacts
-  /** what the database itself said, without what the options declare */
-  readonly found: Schema
-  readonly names: Names
-  readonly profiles: Profiles
-  /** what every key of this database begins with */
-  readonly context: Uint8Array
-  /** databases that are attached here and may be another instance's own */
-  readonly attached: readonly DatabaseHandle[]
 }
 
 const reasonOf: Readonly<Record<number, string>> = {

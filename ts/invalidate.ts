@@ -1,6 +1,7 @@
 /** Invalidation by hand: for what was written past Kysely. */
 
-import type { Database, Instance, Known } from './database.ts'
+import type { Database, Instance } from './database.ts'
+import type { Known } from './known.ts'
 import { CacheopsError, didYouMean } from './errors.ts'
 import { unknownTable } from './kysely/names.ts'
 import { native } from './native.ts'

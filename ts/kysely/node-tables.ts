@@ -1,7 +1,7 @@
 import type { OperationNode, RootOperationNode } from 'kysely'
 
 import type { TableId } from '../shapes.ts'
-import type { Known } from '../database.ts'
+import type { Known } from '../known.ts'
 
 /** Nodes that may run anything: text of the user's, and functions. */
 const UNSEEN = /^(?:Raw|Function|AggregateFunction)Node$/
