@@ -181,6 +181,8 @@ function declareForCommonJS(dist) {
       .replace(/^\/\/# sourceMappingURL=.*$/m, '')
     writeFileSync(file.replace(/\.d\.ts$/, '.d.cts'), commonJS)
   }
+  // What the declarations declare: a module of CommonJS, which is the ES module.
+  writeFileSync(join(dist, 'index.cjs'), "module.exports = require('./index.js')\n")
 }
 
 /** Compiles ts/ to dist/, unless it was compiled from these sources. */

@@ -12,11 +12,11 @@ import type { KyselyBuild } from './cell.ts'
 import type { Row } from './table.ts'
 import { ROOT } from './tools.ts'
 
-/** The newest of each line, and the first of 0.29, which lacks what later ones repaired. */
+/** The newest of each line, and the first of 0.29 that is supported, which lacks what later ones repaired. */
 const BUILDS: readonly KyselyBuild[] = [
   { version: '0.28.19', build: 'esm' },
   { version: '0.28.19', build: 'cjs' },
-  { version: '0.29.0', build: 'esm' },
+  { version: '0.29.1', build: 'esm' },
   { version: '0.29.9', build: 'esm' },
   { version: '0.30.0-beta.2', build: 'esm' },
 ]

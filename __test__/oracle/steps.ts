@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { ControlledTransaction, Kysely, Transaction } from 'kysely'
 
+import { KEEPS_CONNECTIONS } from '../support/kysely.ts'
 import { DdlMaker } from './ddl.ts'
 import type { Random } from './random.ts'
 import { note } from './stage.ts'
@@ -191,7 +192,11 @@ class StepMaker {
         await stage.inside(trx)
       }
       const ended = await note(stage, 'end', () => (commits ? trx.commit() : trx.rollback()).execute())
-      if (!ended && !trx.isCommitted && !trx.isRolledBack) await note(stage, 'rollback', () => trx.rollback().execute())
+      if (ended || trx.isCommitted || trx.isRolledBack) return
+      const rolledBack = await note(stage, 'rollback', () => trx.rollback().execute())
+      if (rolledBack || !KEEPS_CONNECTIONS) return
+      await sql`begin`.execute(trx)
+      await trx.rollback().execute()
     }
     return {
       label: `controlled transaction ${commits ? 'committed' : 'rolled back'} (${actions.map(({ label, write, name }) => write?.label ?? `${label} ${name}`).join(', ')})`,

@@ -233,7 +233,10 @@ const POSTGRES_SESSIONS: Calls = {
     const trx = await db.startTransaction().execute()
     await rename(trx, 1, 'x')
     const error = await caught(sql`select 1 / 0`.execute(trx))
-    return [error, await caught(genres(trx)), await caught(trx.commit().execute()), await genres(db)]
+    const outcomes = [error, await caught(genres(trx)), await caught(trx.commit().execute())]
+    // There are versions of Kysely that keep the connection until then.
+    if (!trx.isRolledBack) outcomes.push(await caught(trx.rollback().execute()))
+    return [...outcomes, await genres(db)]
   },
   'a deferred constraint': (db) =>
     db.transaction().execute(async (trx) => {
