@@ -189,3 +189,28 @@ test.serial(
     t.deepEqual([...(await warm(reader))], ['new'])
   },
 )
+
+test.serial(
+  'postgres.js: what a stream writes that its caller leaves is committed before the caller goes on',
+  async (t) => {
+    t.timeout(30_000)
+    const { writer, reader, past } = await open(t, 'postgres.js')
+    await past.run(`create function wait() returns trigger language plpgsql as
+    $$ begin perform pg_advisory_xact_lock(1); return null; end $$`)
+    await past.run(`create constraint trigger waits after update on t deferrable initially deferred
+    for each row execute function wait()`)
+    await reader.cacheops.refreshSchema()
+    await writer.read(READ)
+    await warm(reader)
+    const release = await locked(t, past, 'select pg_advisory_xact_lock(1)')
+    const rows = writer.db.updateTable('t').set({ v: 'new' }).returning('id').stream(1)
+    await rows.next()
+    const left = rows.return?.()
+    await until(async () => (await past.run(WAITS)).rows.length > 0)
+    t.deepEqual([...(await warm(reader))], ['old'])
+    await release()
+    await left
+    t.deepEqual(await reader.read(READ), (await past.run(READ)).rows)
+    t.deepEqual([...(await warm(reader))], ['new'])
+  },
+)

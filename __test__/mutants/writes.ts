@@ -34,6 +34,16 @@ export const WRITES: readonly Mutant[] = [
     test: { spec: 'transparency/streams', title: 'pg: an update that is abandoned' },
   },
   {
+    guard: 'a stream that its caller leaves is waited for',
+    file: 'ts/kysely/connection.ts',
+    find: 'if (settle !== undefined && !isOver) failure = await this.#endStream()',
+    replace: 'void [isOver, () => this.#endStream()]',
+    test: {
+      spec: 'in-doubt',
+      title: 'postgres.js: what a stream writes that its caller leaves is committed before the caller goes on',
+    },
+  },
+  {
     guard: 'a stream that fails fails its transaction',
     file: 'ts/kysely/connection.ts',
     find: 'this.#statementFailed(compiled, error)\n      throw error\n    } finally {',

@@ -72,12 +72,16 @@ export async function contents({ dialect, plain }: Twins): Promise<string> {
     }
     return describe(all)
   }
+  // postgres.js does not wait for the end of a stream that was left.
+  while ((await sql`${BUSY}`.execute(plain)).rows.length > 0);
   const tables = [...TABLES, 'other.genre', 'pg_sequences'].map(
     (table) => sql`(select json_agg(whole order by whole::text) from ${sql.table(table)} as whole)`,
   )
   const { rows } = await sql<{ all: string }>`select json_build_array(${sql.join(tables)})::text as all`.execute(plain)
   return rows[0]!.all.replaceAll('}, ', '},\n')
 }
+
+const BUSY = sql`select 1 from pg_stat_activity where state = 'active' and datname = current_database() and pid <> pg_backend_pid()`
 
 /** Integers that node:sqlite refuses to read are read as text. */
 const SQLITE_TEXTS: Readonly<Record<string, ReturnType<typeof sql>>> = {

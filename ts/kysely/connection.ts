@@ -15,7 +15,7 @@ import type { TransactionState } from '../transaction.ts'
 import { mayHaveHappened, mayStillHappen } from '../outcome.ts'
 import { dropChanges } from '../in-doubt.ts'
 import { beginWrite, changeSchema, flush, writeAnything } from '../write.ts'
-import { mayFollow, runUnlogged } from './driver.ts'
+import { mayFollow, queues, runUnlogged } from './driver.ts'
 import { setsOnlyTimeouts, settingOf, settingsCalled } from './settings.ts'
 import { tablesOf } from './node-tables.ts'
 import type { ExecutionOptions } from './seam.ts'
@@ -370,16 +370,33 @@ export class WatchedConnection implements ProxyHandler<object> {
     }
     const settle = this.#beginStream(kind, compiled)
     let failure: unknown
+    let isOver = false
     try {
       yield* real.streamQuery(compiled, chunkSize, options)
+      isOver = true
     } catch (error) {
+      isOver = true
       failure = error
       this.#statementFailed(compiled, error)
       throw error
     } finally {
       // Also when the caller stops half-way: PostgreSQL has changed all rows before it gives the first.
+      if (settle !== undefined && !isOver) failure = await this.#endStream()
       await settle?.(failure)
     }
+  }
+
+  /**
+   * NOTE: postgres.js does not wait for the end of a stream that its caller leaves, and the server commits then. What is asked behind it is
+   * answered after that.
+   */
+  async #endStream(): Promise<unknown> {
+    const { real, state } = this
+    if (!queues(real) || !state.mayAutocommit) return undefined
+    return runUnlogged(real, 'SELECT 1').then(
+      () => undefined,
+      (error: unknown) => error,
+    )
   }
 
   /** Announces what a stream may write; gives what makes it come true, once the stream is over in whatever way. */
