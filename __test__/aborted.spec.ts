@@ -159,7 +159,7 @@ for (const driver of DRIVERS) {
         // The one that was asked is taken; postgres.js gives another object each time.
         await db.connection().execute(async (one) => {
           await sql`select 1`.execute(one)
-          const gate = recorder.hold(/AS session$/, 'after')
+          const gate = recorder.hold(/AS session\b/, 'after')
           const stop = new AbortController()
           const used = use(db, stop.signal)
           await gate.reached
