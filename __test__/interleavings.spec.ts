@@ -33,7 +33,7 @@ for (const name of WRITER_NAMES) {
 const OTHERS: readonly (readonly [what: string, scene: Partial<Scene>, schedules: number])[] = [
   ['two instances', { instances: 2 }, 912],
   ['two instances, a transaction', { instances: 2, writers: ['rolledBack', 'savepoint'] }, 152],
-  ['a second read of the same', { readers: [['first', 'first'], ['first']] }, 2628],
+  ['a second read of the same', { readers: [['first', 'first'], ['first']] }, 2510],
   ['other columns, every row', { readers: [['sum'], ['one']], writers: ['move', 'transaction'] }, 244],
   ['what is kept before a savepoint', { readers: [['second'], ['second']], writers: ['savepoint', 'rolledBack'] }, 96],
   ['queries that nobody has asked before', { cold: true, writers: ['move', 'rolledBack'] }, 262],

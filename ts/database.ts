@@ -6,7 +6,6 @@ import type { Config } from './config.ts'
 import { dropAndReport } from './drops.ts'
 import { CacheopsError, factsFailed } from './errors.ts'
 import type { Events } from './events.ts'
-import { WritesInFlight } from './in-flight.ts'
 import type { Known } from './known.ts'
 import { abortMethodsOf, dialectOf, learnDrivers, runUnlogged } from './kysely/driver.ts'
 import { askDatabase, introspect } from './kysely/introspect.ts'
@@ -72,7 +71,6 @@ export class Database {
 
   /** Transactions and pinned connections that somebody holds now. */
   heldConnections = 0
-  readonly inFlight: WritesInFlight = new WritesInFlight()
   /** SQLite: its driver has told how many rows a write changed, so that 0 means none. */
   driverCounts = false
   /** Acquires a connection for a question of our own; undefined before anybody has asked for one. */
@@ -419,27 +417,6 @@ export class Database {
    * Undefined before anything is known of the database.
    */
   announce(changes: readonly Change[]): Announcement | undefined {
-    const announced = this.#announce(changes)
-    if (announced !== undefined) this.inFlight.begin(announced)
-    return announced
-  }
-
-  /** Announces what a text may change, with the parameters that have just been encoded. */
-  announceWrite(shape: Shape, length: number): Announcement {
-    const announced = native.announce(shape.id, length)
-    this.inFlight.begin(announced)
-    return announced
-  }
-
-  /** Puts what changes may have touched in doubt, as whole tables, until they are invalidated by what it gives. */
-  doubt(changes: readonly Change[]): Announcement | undefined {
-    const announced = this.#announce(changes.map(ofWholeTables))
-    // NOTE: whoever invalidates, even nothing, puts in doubt what is announced.
-    if (announced !== undefined) native.invalidate(this.#known!.handle, '[]')
-    return announced
-  }
-
-  #announce(changes: readonly Change[]): Announcement | undefined {
     const handle = this.#known?.handle
     if (handle === undefined || changes.length === 0) return undefined
     const all = changes.some((change) => 'everything' in change)
@@ -447,11 +424,17 @@ export class Database {
     return native.announceChanges(handle, all ? 'everything' : joined(changes))
   }
 
+  /** Puts what changes may have touched in doubt, as whole tables, until they are invalidated by what it gives. */
+  doubt(changes: readonly Change[]): Announcement | undefined {
+    const announced = this.announce(changes.map(ofWholeTables))
+    // NOTE: whoever invalidates, even nothing, puts in doubt what is announced.
+    if (announced !== undefined) native.invalidate(this.#known!.handle, '[]')
+    return announced
+  }
+
   /** Takes an announcement back: the changes have not happened. */
   retract(announced: Announcement | undefined): void {
-    if (announced === undefined) return
-    native.retract(this.#known!.handle, announced)
-    this.inFlight.end(announced)
+    if (announced !== undefined) native.retract(this.#known!.handle, announced)
   }
 
   /** Drops what changes can affect. They have been committed, or may have been. */
@@ -467,7 +450,6 @@ export class Database {
           : native.invalidateDatabase(handle, all.everything)
       dropAndReport(this, drop, this.#mayWriteBeyond)
       if (all !== undefined) this.retract(announced)
-      else if (announced !== undefined) this.inFlight.end(announced)
     }
   }
 

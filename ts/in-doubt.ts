@@ -1,7 +1,7 @@
 /**
  * Writes of which nobody has told what has become of them: the connection was lost or the driver has stopped waiting, and the
  * server may commit them at any time. The caller hears the error at once. From then on the tables that such a write may have changed
- * are in doubt: what is read of them is neither given nor kept. It ends, and they are dropped once more, when the server has
+ * are in doubt: what is kept of them is not given. It ends, and they are dropped once more, when the server has
  * certainly done with the write: the same connection has answered a later question, or the process behind it is gone.
  */
 

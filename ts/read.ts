@@ -116,33 +116,6 @@ export interface RootAccess<T> {
 export function readAtRoot<T>(database: Database, request: ReadRequest, access: RootAccess<T>): Promise<T> {
   const start = database.instance.events.has('read') ? performance.now() : 0
   const decision = decideAtRoot(database, request)
-  return isInDoubt(decision)
-    ? readInDoubt(database, request, access, decision, start)
-    : readDecided(database, request, access, decision, start)
-}
-
-/** A read of what a write on its way may have changed. */
-async function readInDoubt<T>(
-  database: Database,
-  request: ReadRequest,
-  access: RootAccess<T>,
-  decision: Decision,
-  start: number,
-): Promise<T> {
-  const settled = await database.inFlight.waitFor(() => {
-    const again = decideAtRoot(database, request)
-    return isInDoubt(again) ? undefined : again
-  }, request.signal)
-  return readDecided(database, request, access, settled ?? decision, start)
-}
-
-function readDecided<T>(
-  database: Database,
-  request: ReadRequest,
-  access: RootAccess<T>,
-  decision: Decision,
-  start: number,
-): Promise<T> {
   if ('reason' in decision && needsFacts(decision.reason)) {
     return access.withFacts(() => follow(database, request, access, decideAtRoot(database, request), start))
   }
@@ -355,10 +328,6 @@ function opOf(read: ReadShape, parameters: readonly unknown[]): Op {
 /** What is kept, and may be given now. */
 export function answerOf(database: Database, { bound }: Cacheable): KeptResult | undefined {
   return bound.inDoubt ? undefined : database.instance.store.lookup(bound)
-}
-
-function isInDoubt(decision: Decision): boolean {
-  return 'bound' in decision && decision.bound.inDoubt
 }
 
 function needsFacts(reason: string): boolean {

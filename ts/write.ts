@@ -61,7 +61,7 @@ export function beginWrite(
   const length = encodeOrNothing(compiled.parameters)
   // By the time they are needed the caller may have changed its objects.
   const parameters = copyEncoded(length)
-  const announced = state.mayAutocommit ? database.announceWrite(shape, length) : undefined
+  const announced = state.mayAutocommit ? native.announce(shape.id, length) : undefined
   const plainly = images === 'without images' || state.schemaChanged || state.uncertain
   const plan = plainly ? undefined : planImages(database, shape)
   const run = runOf(connection, plan, compiled, options)

@@ -1,5 +1,4 @@
 import type { Independent, Step } from './explore.ts'
-import { QUERY_NAMES } from './programs.ts'
 
 /**
  * Where actors are stopped:
@@ -120,13 +119,10 @@ function uses({ point, of }: Step, { shared, cold, waits = false }: Sharing): Us
     write: { lock: 'changes', announced: 'adds', ...registered('reads'), rows: 'changes' },
     commit: { lock: 'changes', announced: 'adds', rows: 'changes' },
     rollback: { lock: 'changes', announced: 'adds', ...(waits ? { rows: 'changes' as const } : {}) },
-    // Reads that have waited for the write look for their results.
-    invalidate: { stamps: 'adds', announced: 'changes', ...registered('reads'), ...(shared ? RESULTS : {}) },
+    invalidate: { stamps: 'adds', announced: 'changes', ...registered('reads') },
   }
   return byPoint[point as Point]
 }
-
-const RESULTS: Uses = Object.fromEntries(QUERY_NAMES.map((query) => [`result ${query}`, 'changes' as const]))
 
 export interface Sharing {
   /** the readers have one store and one list of reads under way; otherwise each has its own (threads) */

@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { mock } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 
 import { Kysely, sql } from 'kysely'
@@ -89,7 +88,6 @@ export class SingleThread {
 
   /** Puts everything back and starts all actors, up to their first steps. */
   async begin(): Promise<Run> {
-    mock.timers.reset()
     await this.#ground.reset()
     if (this.#scene.cold || this.#dbs.length === 0) await this.#open()
     native.invalidateStore(native.openStore(this.#store))
@@ -97,8 +95,6 @@ export class SingleThread {
     this.#lockedBy = undefined
     this.#failure = undefined
     const { readers, writers } = this.#scene
-    // A read that waits for a write does so for as long as the write is stopped.
-    mock.timers.enable({ apis: ['setTimeout'] })
     for (const [number, reader] of readers.entries()) this.#start(number, (db) => this.#read(number, db, reader))
     for (const [index, writer] of writers.entries()) {
       const number = readers.length + index
@@ -112,7 +108,6 @@ export class SingleThread {
   }
 
   async close(): Promise<void> {
-    mock.timers.reset()
     for (const each of this.#dbs) await each.close()
     this.#dbs = []
   }

@@ -55,11 +55,25 @@ export const SHARING: readonly Mutant[] = [
     test: { cargo: 'pending', title: 'whoever_settles_puts_in_doubt_what_others_have_announced' },
   },
   {
-    guard: 'what is in doubt is neither given nor kept',
+    guard: 'what is in doubt is not given',
     file: 'crates/core/src/bind.rs',
-    find: 'if slots.iter().any(|slot| stamps.is_in_doubt(*slot)) {',
-    replace: 'if slots.iter().all(|slot| stamps.is_in_doubt(*slot)) {',
+    find: 'slots.iter().any(|slot| stamps.is_in_doubt(*slot))',
+    replace: 'slots.iter().all(|slot| stamps.is_in_doubt(*slot))',
     test: { cargo: 'pending', title: 'whoever_settles_puts_in_doubt_what_others_have_announced' },
+  },
+  {
+    guard: 'what is in doubt is not looked for',
+    file: 'ts/read.ts',
+    find: 'return bound.inDoubt ? undefined : ',
+    replace: 'return ',
+    test: { spec: 'in-flight', title: 'what a write on its way may have changed is not given before that is known' },
+  },
+  {
+    guard: 'nobody joins a read of what is in doubt',
+    file: 'ts/read.ts',
+    find: ' && !decision.bound.inDoubt',
+    replace: '',
+    test: { spec: 'in-flight', title: 'nobody joins a read of what is in doubt' },
   },
   {
     guard: 'a doubt ends with its write',

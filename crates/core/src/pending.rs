@@ -3,7 +3,7 @@
 //! A write that returns may stand on others that were committed before it and have not returned. A read that starts then
 //! must not be older than any of them. So a write is announced before it can become visible, and whoever invalidates puts
 //! what all announced writes may have changed in doubt: one that was committed earlier was announced earlier, so it is either
-//! still announced, or invalidated already. What is in doubt is neither given nor kept until the write in question is
+//! still announced, or invalidated already. What is in doubt is not given before the write in question is
 //! settled, which then drops only what it did change. Nobody waits for anybody.
 //!
 //! A thread that ends in the middle of a write leaves it announced: its connection is gone, but the server may still be
