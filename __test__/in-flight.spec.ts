@@ -15,6 +15,7 @@ interface DB {
 }
 
 interface Place {
+  readonly t: ExecutionContext
   readonly db: Kysely<DB>
   readonly recorder: Recorder
   readonly events: ReadEvent[]
@@ -46,7 +47,7 @@ async function open(t: ExecutionContext): Promise<Place> {
   await Promise.all([1, 2, 3].map(() => sql`select pg_sleep(0.05)`.execute(db)))
   await group(db, 1)
   events.length = 0
-  return { db, recorder, events }
+  return { t, db, recorder, events }
 }
 
 const group = (db: Kysely<DB>, grp: number): Promise<DB['shelf'][]> =>
@@ -60,8 +61,9 @@ const count = (db: Kysely<DB>, id: number): Promise<unknown> =>
     .execute()
 
 /** A write that is committed and has not told so; another has returned since. */
-async function inDoubt({ db, recorder }: Place, id: number): Promise<{ gate: Gate; write: Promise<unknown> }> {
+async function inDoubt({ t, db, recorder }: Place, id: number): Promise<{ gate: Gate; write: Promise<unknown> }> {
   const gate = recorder.hold(/^(?:with|update)/i, 'after')
+  t.teardown(() => gate.release())
   const write = count(db, id)
   await gate.reached
   await count(db, 29)
