@@ -10,7 +10,7 @@ function read(path: string): unknown {
 const { version } = read('../../node_modules/kysely/package.json') as { version: string }
 const { devDependencies } = read('../../package.json') as { devDependencies: Record<string, string> }
 
-/** Others put more or fewer frames of their own on the stack of an error, so that other callers are among the first ten. */
+/** Others put more or fewer frames of their own on the stack of an error, so that ours push other callers out of the first ten. */
 export const IS_OWN: boolean = version === devDependencies['kysely']
 
 /** 0.28 has no `signal` among the options of an execution: it takes none of them. */
