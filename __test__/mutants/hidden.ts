@@ -156,6 +156,16 @@ export const HIDDEN: readonly Mutant[] = [
     test: { spec: 'comparisons', title: 'too few digits do not hide that a float has changed' },
   },
   {
+    guard: 'texts that a collation calls equal differ',
+    file: 'crates/core/src/image_text.rs',
+    find: '{column}::text COLLATE {BYTES} IS DISTINCT FROM',
+    replace: '{column}::text IS DISTINCT FROM',
+    test: {
+      spec: 'comparisons',
+      title: 'a collation that calls two texts equal does not hide that one has become the other',
+    },
+  },
+  {
     guard: '= NULL means what it says',
     file: 'ts/kysely/introspect-postgres.ts',
     find: `if (settings['transform_null_equals'] === 'on') throw`,
