@@ -157,11 +157,11 @@ export const HIDDEN: readonly Mutant[] = [
   },
   {
     guard: 'texts that a collation calls equal differ',
-    file: 'crates/core/src/image_text.rs',
-    find: '{column}::text COLLATE {BYTES} IS DISTINCT FROM',
-    replace: '{column}::text IS DISTINCT FROM',
+    file: 'crates/core/src/locked_images.rs',
+    find: 'COLLATE {BYTES} IS DISTINCT FROM',
+    replace: 'IS DISTINCT FROM {BYTES:.0}',
     test: {
-      spec: 'comparisons',
+      spec: 'locked-images',
       title: 'a collation that calls two texts equal does not hide that one has become the other',
     },
   },
