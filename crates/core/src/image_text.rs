@@ -278,6 +278,9 @@ impl Builder<'_> {
     }
 }
 
+/// Texts that the collation of their column calls equal may differ.
+pub(crate) const BYTES: &str = "pg_catalog.\"C\"";
+
 fn old_and_new(plan: &ImagePlan) -> Vec<String> {
     let mut items = Vec::new();
     for (at, column) in plan.columns.iter().enumerate() {
@@ -288,7 +291,7 @@ fn old_and_new(plan: &ImagePlan) -> Vec<String> {
     for (at, column) in plan.differs.iter().enumerate() {
         let column = quoted(column);
         items.push(format!(
-            "(old.{column}::text IS DISTINCT FROM new.{column}::text)::int::text AS \"$cacheops$d{at}\""
+            "(old.{column}::text COLLATE {BYTES} IS DISTINCT FROM new.{column}::text)::int::text AS \"$cacheops$d{at}\""
         ));
     }
     items

@@ -21,7 +21,7 @@
 
 use std::fmt::Write as _;
 
-use crate::image_text::quoted;
+use crate::image_text::{BYTES, quoted};
 use crate::images::{Builder, ImagePlan, LIMIT};
 use crate::rewrite::{Positions, Rewritten};
 use crate::schema::ColumnKind;
@@ -172,7 +172,7 @@ impl Locked<'_> {
             let place = plan.columns.len() + at;
             let differs = if self.one() {
                 format!(
-                    "\"$cacheops$v{place}\" IS DISTINCT FROM {}::text",
+                    "\"$cacheops$v{place}\" COLLATE {BYTES} IS DISTINCT FROM {}::text",
                     self.own(column)
                 )
             } else {
