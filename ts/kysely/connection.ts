@@ -165,16 +165,16 @@ export class WatchedConnection implements ProxyHandler<object> {
   }
 
   /**
-   * Whether a connection that has not told its session is asked in front of a statement; behind it, which costs no further round
-   * trip; or not at all, because nothing will be made of the answer.
+   * Whether a connection that has not told its session is asked in front of a statement; or, where that is each time, behind it, which
+   * costs no further round trip; or not at all, because nothing will be made of the answer.
    */
   #asksSession({ sql }: CompiledQuery, options: ExecutionOptions | undefined): 'first' | 'behind' | 'never' {
     const { database, real } = this
-    if (this.#rootRead === undefined || database.known === undefined) return 'first'
+    if (this.#rootRead === undefined || database.known === undefined || !queues(real)) return 'first'
     const { kind, read } = database.currentShape(sql)
     if (kind !== 'read' || read?.writes !== false || read.session) return 'first'
     if (typeof this.#rootRead === 'string') return 'never'
-    return queues(real) && options?.signal === undefined ? 'behind' : 'first'
+    return options?.signal === undefined ? 'behind' : 'first'
   }
 
   #statementFailed({ sql }: CompiledQuery, error: unknown): void {
