@@ -4,6 +4,8 @@ import type { Config } from './config.ts'
 import { dropAndReport } from './drops.ts'
 import { CacheopsError, factsFailed } from './errors.ts'
 import type { Events } from './events.ts'
+import { stoppingMethodsOf } from './kysely/cached-connection.ts'
+import type { StoppingMethod } from './kysely/cached-connection.ts'
 import { dialectOf, learnDrivers, runUnlogged } from './kysely/driver.ts'
 import { askDatabase, introspect, withValues } from './kysely/introspect.ts'
 import type { DatabaseFacts, DialectName, Facts, RunSql } from './kysely/introspect.ts'
@@ -71,6 +73,8 @@ export class Database {
   heldConnections = 0
   /** SQLite: its driver has told how many rows a write changed, so that 0 means none. */
   driverCounts = false
+  /** of the driver's connections, as the first one had them */
+  stoppingMethods: readonly StoppingMethod[] | undefined
   /** The Kysely instance was destroyed: its next query asks for a connection, and hears so. */
   destroyed = false
 
@@ -153,7 +157,10 @@ export class Database {
   /** The transaction state of a real connection. */
   stateOf(connection: DatabaseConnection): TransactionState {
     let state = this.#states.get(connection)
-    if (state === undefined) this.#states.set(connection, (state = new TransactionState()))
+    if (state === undefined) {
+      this.#states.set(connection, (state = new TransactionState()))
+      this.stoppingMethods ??= stoppingMethodsOf(connection)
+    }
     return state
   }
 

@@ -180,6 +180,17 @@ export const RESULTS: readonly Mutant[] = [
     },
   },
   {
+    guard: 'a hit takes the strategies of its driver for callers who give up',
+    file: 'ts/kysely/cached-connection.ts',
+    find: 'for (const name of stopping ?? []) this[name] = nothingToStop',
+    replace: '',
+    test: {
+      spec: 'seam',
+      title: 'pg: a hit takes what its driver can do for a caller who gives up, and refuses what it cannot',
+    },
+    throws: /inflightQueryAbortStrategy/,
+  },
+  {
     guard: 'an error’s position in the caller’s text',
     file: 'ts/kysely/row-images.ts',
     find: 'const own = at - piece.at + piece.from + 1',

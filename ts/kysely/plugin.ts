@@ -32,6 +32,7 @@ import type { SchemaFacts } from '../schema-file.ts'
 import { openEmbeddedStore } from '../store/embedded.ts'
 import { everything } from '../transaction.ts'
 import { CacheOptionsPlugin, explicitOf, installCacheMethods } from './cache-method.ts'
+import { CachedConnection } from './cached-connection.ts'
 import { watchedOf, WatchedConnection } from './connection.ts'
 import { findCopies } from './copies.ts'
 import { foreignResult, refuseForeignQuery } from './foreign.ts'
@@ -174,23 +175,6 @@ export function cacheopsPlugin<DB = any>(options: CacheopsOptions<DB> = {}): Cac
   return new CacheopsPlugin(instance)
 }
 
-/** Answers the one statement that it was made for. */
-class CachedConnection implements DatabaseConnection {
-  readonly #result: QueryResult<any> | Promise<QueryResult<any>>
-
-  constructor(result: QueryResult<unknown> | Promise<QueryResult<unknown>>) {
-    this.#result = result
-  }
-
-  executeQuery(): Promise<QueryResult<any>> {
-    return Promise.resolve(this.#result)
-  }
-
-  streamQuery(): AsyncIterableIterator<QueryResult<any>> {
-    throw new Error('a cached result is not streamed')
-  }
-}
-
 class CacheopsPlugin implements KyselyPlugin, SeamHandler {
   readonly #instance: Instance
   readonly #databases: Databases
@@ -267,8 +251,9 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
       // Kysely 0.28 asks the plugins in front of ours in here. The stack of what they throw leads to the caller only once
       // whoever awaits the consumer has come to it, which is a step behind when it was not asked at once.
       let atOnce = true
+      const stopping = options?.signal === undefined ? undefined : database.stoppingMethods
       const serve = (result: QueryResult<unknown>): Promise<T> =>
-        consumer(new CachedConnection(atOnce ? result : Promise.resolve().then(() => result)))
+        consumer(new CachedConnection(atOnce ? result : Promise.resolve().then(() => result), stopping))
       const read = { ...this.#request(execution.compiled, plugins), signal: options?.signal }
       const served = readAtRoot(database, read, { withFacts, connect, serve })
       atOnce = false
