@@ -326,8 +326,9 @@ for (const driver of DRIVERS) {
     await opened.read('select id from u')
     t.is(opened.reason(), 'hit')
     await cluster.restart()
-    // Whichever statement is the first to meet the server: it tells the others.
-    for (let tries = 0; tries < 5; tries++) await opened.run('select 1 as n from t').catch(() => undefined)
+    // The first statement that meets the server tells the others; with postgres.js, which asks each time, a read that may be kept.
+    const first = driver === 'pg' ? opened.run : opened.read
+    for (let tries = 0; tries < 5; tries++) await first(`select ${tries} as n from t`).catch(() => undefined)
     t.deepEqual(await opened.read('select id from u'), [], 'a crash empties what is not logged')
     await opened.run(`update t set v = 'after' where id = 1`)
     t.deepEqual(await opened.read(READ), [{ v: 'after' }])

@@ -1,6 +1,8 @@
 // Roles, search paths and settings of real connections: what is known of one is not known of another.
 import test from 'ava'
-import { sql } from 'kysely'
+import { Kysely, sql } from 'kysely'
+import { PostgresJSDialect } from 'kysely-postgres-js'
+import postgres from 'postgres'
 
 import { cacheopsPlugin } from '../ts/index.ts'
 import { sharedCluster } from './support/postgres-cluster.ts'
@@ -195,6 +197,42 @@ test.serial('pg: a write on a connection that was set up otherwise drops what it
   t.is(connections, 2)
   t.deepEqual(await read('select v from s2.t where id = 1'), [{ v: 'by the other' }])
   t.is(reason(), 'session_changed')
+})
+
+test.serial('postgres.js: only what may be kept or writes asks for the session, a read behind it', async (t) => {
+  const at = await newDatabase(
+    `create table t (id int primary key, at timestamptz); insert into t values (1, '2001-02-03')`,
+  )
+  const sent: string[] = []
+  const debug = (_: number, text: string): void =>
+    void sent.push(/AS session\b/.test(text) ? 'session' : text.slice(0, text.indexOf(' ')))
+  const client = postgres({ ...at, user: 'postgres', max: 1, onnotice: () => {}, debug })
+  const cacheops = cacheopsPlugin<any>({ store: newStore() })
+  const db = new Kysely<any>({ dialect: new PostgresJSDialect({ postgres: client }), plugins: [cacheops] })
+  t.teardown(() => db.destroy())
+  const at1 = (value: unknown) => db.selectFrom('t').selectAll().where('at', '>', value)
+  await at1('2001-01-01').cache().execute()
+  sent.length = 0
+  t.is((await at1('2001-01-02').cache().execute()).length, 1)
+  t.deepEqual(sent.splice(0), ['select', 'session'])
+  t.is((await at1('2001-01-02').cache().execute()).length, 1)
+  t.deepEqual(sent.splice(0), [])
+  t.is((await at1('2001-01-02').nocache().execute()).length, 1)
+  t.deepEqual(sent.splice(0), ['select'])
+  await db.updateTable('t').set({ at: '2001-01-01' }).where('id', '=', 1).execute()
+  t.is(sent.splice(0)[0], 'session')
+  t.is((await at1('2001-01-02').cache().execute()).length, 0)
+  // The driver finds out that it cannot send a value when it has begun to: nobody else may get what is answered then.
+  sent.length = 0
+  await t.throwsAsync(at1('nonsense').cache().execute(), { message: 'Invalid time value' })
+  t.deepEqual(sent.splice(0), ['select', 'session'])
+  t.is((await at1('2000-01-01').cache().execute()).length, 1)
+  await db.connection().execute(async (one) => {
+    await t.throwsAsync(one.selectFrom('t').selectAll().where('at', '>', 'nonsense').cache().execute(), {
+      message: 'Invalid time value',
+    })
+    t.is((await one.selectFrom('t').selectAll().where('id', '=', 1).cache().execute()).length, 1)
+  })
 })
 
 test.serial('a role that may not ask for the identity is told what to do, and a name does it', async (t) => {

@@ -15,7 +15,7 @@ import type { Dialect, Driver, KyselyPlugin } from 'kysely'
 import { Migrator } from 'kysely/migration'
 
 import { cacheopsPlugin } from '../ts/index.ts'
-import { databases } from './support/databases.ts'
+import { databases, postgresOnServer } from './support/databases.ts'
 import type { DB } from './support/databases.ts'
 import { KNOWS_SIGNALS } from './support/kysely.ts'
 import { Recorder, RecordingDialect } from './support/recorder.ts'
@@ -452,6 +452,24 @@ test.serial('postgres: streaming works or fails as it does without the plugin', 
   t.truthy(wanted)
   t.deepEqual(await first(db), wanted)
 })
+
+testSignals(
+  'pg: a hit takes what its driver can do for a caller who gives up, and refuses what it cannot',
+  async (t) => {
+    const { db, isHit } = await postgresOnServer.open(t)
+    const query = db.selectFrom('genre').selectAll().orderBy('id').cache()
+    const rows = await query.execute()
+    t.true(await isHit(query))
+    for (const inflightQueryAbortStrategy of ['ignore query', 'cancel query', 'kill session'] as const) {
+      const { signal } = new AbortController()
+      t.deepEqual(await query.execute({ signal, inflightQueryAbortStrategy }), rows)
+    }
+    await t.throwsAsync(
+      query.execute({ signal: new AbortController().signal, inflightQueryAbortStrategy: 'nope' as never }),
+    )
+    t.true(await isHit(query))
+  },
+)
 
 interface Small {
   t: { id: number; v: string }

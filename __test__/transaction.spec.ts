@@ -461,7 +461,8 @@ for (const database of databases) {
     const { db } = opened
     await sql.raw(name === 'postgres' ? `set timezone = 'Asia/Tokyo'` : 'pragma case_sensitive_like = on').execute(db)
     await genre(db).execute()
-    t.true(await opened.isHit(genre(db)))
+    // postgres.js gives another connection object each time, and each is asked.
+    t.is(await opened.isHit(genre(db)), process.env['CACHEOPS_TEST_POSTGRES'] !== 'postgres.js' || name === 'sqlite')
   })
 
   test.serial(`${name}: harmless settings are harmless`, async (t) => {

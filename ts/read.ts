@@ -96,8 +96,11 @@ export class Miss {
   }
 }
 
-/** What a connection that is acquired for one read is for: to fill the cache, or not even that. */
-export type RootRead = Miss | 'bypassed'
+/**
+ * What a connection that is acquired for one read is for: to fill the cache, or not even that; `unwanted`: for one statement that the
+ * cache has not looked at, since it would neither answer nor keep what it reads.
+ */
+export type RootRead = Miss | 'bypassed' | 'unwanted'
 
 /** What a read at the root needs of whoever executes it. */
 export interface RootAccess<T> {

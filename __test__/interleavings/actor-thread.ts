@@ -77,7 +77,7 @@ const db = new Kysely<Rows>({
       if (point !== undefined) stopAt(point)
     },
   ),
-  plugins: [cacheopsPlugin<Rows>({ store: { type: 'embedded', name: store }, database })],
+  plugins: [cacheopsPlugin<Rows>({ store: { type: 'embedded', name: store }, database, schemaCheck: 86_400 })],
 })
 
 async function execute(program: Exclude<Program, 'stop'>): Promise<Partial<Stop>> {

@@ -55,6 +55,8 @@ interface Actor {
 }
 
 let stores = 0
+/** In seconds. In the midst of an order nobody must look whether the schema has changed. */
+const DAY = 86_400
 
 /** The actors of a scene as tasks of one thread, each statement stopped on its way to the database and back. */
 export class SingleThread {
@@ -142,7 +144,11 @@ export class SingleThread {
     const { instances, cold } = this.#scene
     const database = `${this.#store}-${this.#names++}`
     for (let i = 0; i < instances; i++) {
-      const cacheops = cacheopsPlugin<Rows>({ store: { type: 'embedded', name: this.#store }, database })
+      const cacheops = cacheopsPlugin<Rows>({
+        store: { type: 'embedded', name: this.#store },
+        database,
+        schemaCheck: DAY,
+      })
       cacheops.on('read', ({ reason }) => {
         if (this.#actors.getStore() !== undefined) this.reads.set(reason, (this.reads.get(reason) ?? 0) + 1)
       })

@@ -105,13 +105,17 @@ export class Recorder {
   }
 
   #note(sql: string, parameters: readonly unknown[]): Hold | undefined {
-    this.statements.push({ sql, parameters })
+    // With postgres.js it is each connection's that Kysely acquires.
+    if (!ASKS_SESSION.test(sql)) this.statements.push({ sql, parameters })
     const index = this.#holds.findIndex(({ pattern }) => pattern.test(sql))
     return index === -1 ? undefined : this.#holds.splice(index, 1)[0]
   }
 }
 
 /** A dialect whose driver is recorded; a plugin cannot tell it from the real one. */
+/** The plugin's question to a connection that it has not met before. */
+const ASKS_SESSION = /\bAS session\b/
+
 export class RecordingDialect implements Dialect {
   readonly #inner: Dialect
   readonly #recorder: Recorder

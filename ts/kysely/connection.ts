@@ -91,7 +91,8 @@ export class WatchedConnection implements ProxyHandler<object> {
   async executeQuery(compiled: CompiledQuery, options?: ExecutionOptions): Promise<QueryResult<any>> {
     const { database, state, real } = this
     const run = (): Promise<QueryResult<unknown>> => real.executeQuery(compiled, options)
-    const checking = checkSession(database, real, state)
+    const asks = this.#asksSession(compiled, options)
+    const checking = asks === 'first' ? checkSession(database, real, state) : undefined
     // Kysely cancels what was asked last on a connection.
     if (checking !== undefined && (options?.signal !== undefined || !mayFollow(real, compiled))) {
       await checking
@@ -108,8 +109,11 @@ export class WatchedConnection implements ProxyHandler<object> {
         case 'read': {
           const read = this.#beginRead(compiled)
           if (typeof read !== 'function') return read.result
-          const result = await real.executeQuery(compiled, options)
-          if (checking !== undefined) await checking
+          const executed = real.executeQuery(compiled, options)
+          const told = asks === 'behind' ? checkSession(database, real, state) : checking
+          const result = await executed
+          // NOTE: not if it failed. postgres.js never answers what it has not sent by the time that a connection is lost.
+          if (told !== undefined) await told
           read(result)
           return result
         }
@@ -160,6 +164,19 @@ export class WatchedConnection implements ProxyHandler<object> {
     }
   }
 
+  /**
+   * Whether a connection that has not told its session is asked in front of a statement; or, where that is each time, behind it, which
+   * costs no further round trip; or not at all, because nothing will be made of the answer.
+   */
+  #asksSession({ sql }: CompiledQuery, options: ExecutionOptions | undefined): 'first' | 'behind' | 'never' {
+    const { database, real } = this
+    if (this.#rootRead === undefined || database.known === undefined || !queues(real)) return 'first'
+    const { kind, read } = database.currentShape(sql)
+    if (kind !== 'read' || read?.writes !== false || read.session) return 'first'
+    if (typeof this.#rootRead === 'string') return 'never'
+    return options?.signal === undefined ? 'behind' : 'first'
+  }
+
   #statementFailed({ sql }: CompiledQuery, error: unknown): void {
     const { database, state } = this
     database.suspect(sql, error)
@@ -184,8 +201,9 @@ export class WatchedConnection implements ProxyHandler<object> {
   #beginRead(compiled: CompiledQuery): KeptRead | ((result: QueryResult<unknown>) => void) {
     const { database, state } = this
     const rootRead = this.#rootRead
-    if (rootRead === undefined) {
-      const bypass = state.bypass ?? (agrees(database, state) ? undefined : 'other_session')
+    if (rootRead === undefined || rootRead === 'unwanted') {
+      const own = rootRead === 'unwanted' || agrees(database, state)
+      const bypass = state.bypass ?? (own ? undefined : 'other_session')
       return beginReadOnConnection(database, this.#requestOf(compiled), bypass)
     }
     if (rootRead === 'bypassed' || state.bypass !== undefined) return () => {}

@@ -283,7 +283,8 @@ class CacheopsPlugin implements KyselyPlugin, SeamHandler {
       return served
     }
     const wantsFacts = database.known === undefined || mayWrite(database, execution)
-    return wantsFacts && !database.isReady ? withFacts(connect) : connect()
+    const go = (): Promise<T> => connect(execution === undefined ? undefined : 'unwanted')
+    return wantsFacts && !database.isReady ? withFacts(go) : go()
   }
 
   destroyed(root: ConnectionProvider, executor: QueryExecutor): void {
