@@ -26,7 +26,7 @@ export class TransactionState {
   /** It is being asked. */
   checking: Promise<void> | undefined
   /** It is to answer once more, because nobody has told what has become of a write. */
-  answer: PromiseWithResolvers<void> | undefined
+  answer: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
   /** It was open when its connection was given back the last time. */
   leftOpen = false
 
