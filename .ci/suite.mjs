@@ -76,12 +76,13 @@ const rustExamples = {
   },
 }
 
-/** Specs that prove by numbers. */
+/** Specs that prove by numbers: those that take a minute, and those that take seconds. */
+const SLOW = /\.slow\.spec\.ts$/
 const THOROUGH = /\.slow\.spec\.ts$|[\\/](?:transparency[\\/]|(?:interleavings|concurrent|oracle)\b)/
 
-function quickSpecs() {
-  const specs = filesBelow('__test__').filter((path) => path.endsWith('.spec.ts') && !THOROUGH.test(path))
-  if (specs.length === 0) throw new StepError('no quick spec found')
+function specsThat(isWanted) {
+  const specs = filesBelow('__test__').filter((path) => path.endsWith('.spec.ts') && isWanted(path))
+  if (specs.length === 0) throw new StepError('no such spec found')
   return specs.map((path) => relative(ROOT, path))
 }
 
@@ -189,6 +190,7 @@ const application = {
 
 /** What is proven by numbers, in minutes. */
 const proofs = () => [
+  ava(() => specsThat((path) => SLOW.test(path)), 'slow specs'),
   oracle('sqlite', '--steps', '20000', '--seed', '72001', '--reads', '10'),
   oracle('pglite', '--steps', '4000', '--seed', '71001', '--reads', '10'),
   oracle('sqlite', '--steps', '3000', '--seed', '5', '--clients', '4'),
@@ -212,11 +214,12 @@ const everything = () => [
 export const SUITES = {
   test: (args) => {
     const all = args.includes('--all')
-    const steps = [...checks, ava(), avaOn('pg', NEAR_THE_DRIVER)]
+    const fast = ava(() => specsThat((path) => !SLOW.test(path)))
+    const steps = [...checks, fast, avaOn('pg', NEAR_THE_DRIVER)]
     if (all || args.includes('--proofs')) steps.push(...proofs())
     return all ? [...steps, ...everything()] : steps
   },
-  'test:quick': (args) => [addon, dist, typecheck, server, ava(() => (args.length > 0 ? args : quickSpecs()))],
+  'test:quick': (args) => [addon, dist, typecheck, server, ava(() => (args.length > 0 ? args : specsThat((path) => !THOROUGH.test(path))))],
   mutants: (args) => [addon, mutants(args)],
   lint: () => [oxlint, clippy],
   types: () => [dist, typecheck, typeTests],

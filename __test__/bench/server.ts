@@ -27,7 +27,7 @@ export interface ShopServer {
 }
 
 export async function openServer(): Promise<ShopServer> {
-  const cluster = await startCluster({ settings: ['shared_buffers=128MB'] })
+  const cluster = await startCluster({ settings: ['shared_buffers=128MB', 'max_connections=300'] })
   await cluster.exec('create database bench')
   const client = new Client({ host: cluster.host, port: cluster.port, user: cluster.user, database: 'bench' })
   await client.connect()
