@@ -219,7 +219,13 @@ export const SUITES = {
     if (all || args.includes('--proofs')) steps.push(...proofs())
     return all ? [...steps, ...everything()] : steps
   },
-  'test:quick': (args) => [addon, dist, typecheck, server, ava(() => (args.length > 0 ? args : specsThat((path) => !THOROUGH.test(path))))],
+  'test:quick': (args) => [
+    addon,
+    dist,
+    typecheck,
+    server,
+    ava(() => (args.length > 0 ? args : specsThat((path) => !THOROUGH.test(path)))),
+  ],
   mutants: (args) => [addon, mutants(args)],
   lint: () => [oxlint, clippy],
   types: () => [dist, typecheck, typeTests],

@@ -207,7 +207,7 @@ test.serial('postgres.js: only what may be kept or writes asks for the session, 
   const debug = (_: number, text: string): void =>
     void sent.push(/AS session\b/.test(text) ? 'session' : text.slice(0, text.indexOf(' ')))
   const client = postgres({ ...at, user: 'postgres', max: 1, onnotice: () => {}, debug })
-  const cacheops = cacheopsPlugin<any>({ store: newStore() })
+  const cacheops = cacheopsPlugin({ store: newStore() })
   const db = new Kysely<any>({ dialect: new PostgresJSDialect({ postgres: client }), plugins: [cacheops] })
   t.teardown(() => db.destroy())
   const at1 = (value: unknown) => db.selectFrom('t').selectAll().where('at', '>', value)
