@@ -25,8 +25,8 @@ interface ThreadScene {
 const READERS: readonly Reader[] = [['first'], ['first']]
 
 const SCENES: readonly ThreadScene[] = [
-  { readers: READERS, writers: ['update', 'move'], schedules: 968 },
-  { readers: READERS, writers: ['transaction', 'reinsert'], schedules: 1_135 },
+  { readers: READERS, writers: ['update', 'move'], schedules: 1_252 },
+  { readers: READERS, writers: ['transaction', 'reinsert'], schedules: 1_252 },
   { readers: READERS, writers: ['savepoint', 'rolledBack'], schedules: 100 },
   { readers: [['first', 'first'], ['sum']], writers: ['move', 'rolledBack'], schedules: 140 },
 ]
