@@ -32,7 +32,7 @@ test.serial('readers of both conditions, one after the other: no read is stale i
     ['second', 'first'],
   ] as const
   const { schedules } = await runScene(pooled, { ...SCENE, readers })
-  t.is(schedules, 7456)
+  t.is(schedules, 7398)
 })
 
 test.serial('queries that nobody has asked before: no read is stale in any order', async (t) => {
