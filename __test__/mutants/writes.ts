@@ -20,7 +20,7 @@ export const WRITES: readonly Mutant[] = [
     guard: 'a streamed write is announced before it can become visible',
     file: 'ts/kysely/connection.ts',
     find: 'const settle = this.#beginStream(kind, compiled)',
-    replace: 'const settle = () => this.#beginStream(kind, compiled)?.()',
+    replace: 'const settle = (failed: unknown) => this.#beginStream(kind, compiled)?.(failed)',
     test: {
       spec: 'transparency/streams',
       title: 'pg: a stream that is committed and not over yet is dropped by a write that has returned',
