@@ -206,7 +206,8 @@ for (const driver of DRIVERS) {
       )
     await warm(t, opened)
     await Promise.all([locking(1, 2), locking(2, 1)])
-    t.deepEqual(codes, ['40P01'])
+    // The database may take either of the two, both, or the one that tries again.
+    t.deepEqual([...new Set(codes)], ['40P01'])
     t.deepEqual(await opened.read(READ), (await opened.past.run(READ)).rows)
   })
 

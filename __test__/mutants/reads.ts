@@ -19,6 +19,7 @@ export const READS: readonly Mutant[] = [
     replace: `const { key } = decision.bound
   const late = {
     key,
+    inDoubt: false,
     get token(): number {
       const now = decideAtRoot(database, request)
       return 'bound' in now ? now.bound.token : -1
