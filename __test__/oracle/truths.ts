@@ -156,6 +156,7 @@ export function serializeTexts({ parameters }: CompiledQuery): Promise<readonly 
 
 function textOf(value: unknown): string | null {
   if (value === null || value === undefined) return null
+  if (typeof value === 'bigint') return String(value)
   if (Buffer.isBuffer(value)) return String.raw`\x${value.toString('hex')}`
   if (value instanceof Date) return value.toISOString()
   if (Array.isArray(value))
