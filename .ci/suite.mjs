@@ -194,6 +194,8 @@ const proofs = () => [
   oracle('sqlite', '--steps', '20000', '--seed', '72001', '--reads', '10'),
   oracle('pglite', '--steps', '4000', '--seed', '71001', '--reads', '10'),
   oracle('sqlite', '--steps', '3000', '--seed', '5', '--clients', '4'),
+  oracle('pg', '--steps', '9000', '--seed', '73001', '--reads', '10'),
+  oracle('pg', '--steps', '3000', '--seed', '6', '--clients', '4'),
 ]
 
 /** What takes longer: other versions of the server, drivers, Kysely, runtimes and tools, and the mutants. */
@@ -205,7 +207,6 @@ const everything = () => [
   avaOn('pg', /\b(?:transaction|write)\.spec\.ts$|transparency/, 16),
   avaOn('pg', /\b(?:transaction|write)\.spec\.ts$|transparency/, 18),
   oracle('pg', '--steps', '20000', '--seed', '73001', '--reads', '10'),
-  oracle('pg', '--steps', '3000', '--seed', '6', '--clients', '4'),
   tally('matrix', '__test__/matrix/run.ts'),
   mutants(),
 ]
