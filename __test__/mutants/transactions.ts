@@ -200,6 +200,13 @@ export const TRANSACTIONS: readonly Mutant[] = [
     test: { spec: 'in-doubt', title: 'pg: a write that waits for a lock when its connection is lost' },
   },
   {
+    guard: 'what was kept in doubt is dropped once more',
+    file: 'ts/in-doubt.ts',
+    find: 'finally(() => drop(doubt))',
+    replace: 'finally(() => database.retract(doubt))',
+    test: { spec: 'in-doubt', title: 'pg: a write that waits for a lock when its connection is lost' },
+  },
+  {
     guard: 'whole tables are in doubt',
     file: 'ts/database.ts',
     find: 'this.announce(changes.map(ofWholeTables))',
